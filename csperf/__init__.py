@@ -1,0 +1,1 @@
+"""csperf: customer-service records into scorecards, grade decisions and payroll extracts."""

@@ -1,0 +1,109 @@
+"""Settings: environment variables with the prefix `CSPERF_`, and the places that follow from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from csperf.errors import UsageError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Everything a run can be told from outside. Paths are absolute once read."""
+
+    model_config = SettingsConfigDict(env_prefix="CSPERF_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path("var"), description="Where landing, warehouse, extracts and reports are kept")
+    source: str | None = Field(None, description="Landing directory, database URL, mapping file or mapping name")
+    source_root: Path | None = Field(None, description="Directory that a mapping's file names start from")
+    timezone: str = Field("Asia/Shanghai", description="Business time zone: an event's date is its date there")
+    encoding: Literal["utf-8", "gb18030"] = Field("utf-8", description="Encoding of delivered CSV files")
+    policy_dir: Path | None = Field(None, description="Folder with the company's own plans, beside the shipped ones")
+    lookback_days: int = Field(3, ge=0, le=60, description="Days before the run's first date read again for late rows")
+    quarantine_limit: float = Field(
+        0.2, gt=0, le=1, description="Share of quarantined rows above which a date is refused"
+    )
+    approver: str | None = Field(None, description="Who approves unattended runs; empty: a person answers in Airflow")
+    preparer: str = Field("csperf", description="Who prepares drafts; the approver must be someone else")
+    serving_url: str | None = Field(None, description="PostgreSQL URL to serve the tables from, besides the BI copy")
+    memory_limit: str = Field("1200MB", description="Memory DuckDB may take in one process")
+    threads: int = Field(2, ge=1, description="Threads DuckDB may use in one process")
+
+    @field_validator("home", "source_root", "policy_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().resolve() if value is not None else None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"'{value}' is not a known time zone") from None
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def landing_dir(self) -> Path:
+        return self.home / "landing"
+
+    @property
+    def warehouse_path(self) -> Path:
+        return self.home / "warehouse" / "csperf.duckdb"
+
+    @property
+    def serving_path(self) -> Path:
+        return self.home / "serving" / "csperf_bi.duckdb"
+
+    @property
+    def payroll_dir(self) -> Path:
+        return self.home / "payroll"
+
+    @property
+    def tiers_dir(self) -> Path:
+        return self.home / "tiers"
+
+    @property
+    def quality_dir(self) -> Path:
+        return self.home / "quality"
+
+    @property
+    def samples_dir(self) -> Path:
+        return self.home / "samples"
+
+    @property
+    def reports_dir(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def work_dir(self) -> Path:
+        """Scratch space on the same file system as the records, so that a rename is atomic."""
+        return self.home / "work"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.home / ".lock"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, with what the command line says on top.
+
+    `overrides` that are None are left out. A bad value is a UsageError that names the variable.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "CSPERF_" + str(first["loc"][0]).upper() if first["loc"] else "CSPERF_"
+        raise UsageError(f"Setting {name} is wrong: {first['msg']}.") from None

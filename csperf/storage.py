@@ -1,0 +1,107 @@
+"""Writing records so that a kill at any point leaves the old or the new, never half.
+
+Everything goes to a temporary name beside its place, is flushed to disk and renamed. One lock guards
+CSPERF_HOME: two runs at once wait for each other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from csperf.errors import CsperfError
+from csperf.settings import Settings
+
+PRIVATE_DIR = 0o700
+PRIVATE_FILE = 0o600
+_locks: dict[Path, FileLock] = {}
+
+
+def fsync_dir(path: Path) -> None:
+    """Flush a directory, so that a rename in it survives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def fsync_file(path: Path) -> None:
+    """Flush a file that another library wrote."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
+    """Write a whole file atomically with the given mode; its folder is made if missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    fsync_dir(path.parent)
+
+
+def write_json(path: Path, content: Any, mode: int = PRIVATE_FILE) -> None:
+    """Write JSON atomically: sorted keys, so that equal content is equal bytes."""
+    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, default=str) + "\n"
+    write_bytes(path, text.encode(), mode)
+
+
+def publish_dir(prepared: Path, target: Path) -> None:
+    """Rename a finished folder into place. Its files are flushed first; `target` must not exist yet."""
+    for file in sorted(prepared.rglob("*")):
+        if file.is_file():
+            fsync_file(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    prepared.rename(target)
+    fsync_dir(target.parent)
+
+
+@contextmanager
+def scratch_dir(settings: Settings, purpose: str) -> Iterator[Path]:
+    """A private folder under CSPERF_HOME/work that is removed afterwards."""
+    settings.work_dir.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=settings.work_dir, prefix=f"{purpose}-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def home_lock(settings: Settings, timeout: float = 3600) -> Iterator[None]:
+    """Hold CSPERF_HOME alone (again and again within one thread is fine).
+
+    Left-over scratch folders of a killed run are removed when the lock is taken first: whoever holds the
+    lock knows that nobody else writes. A CsperfError when another run keeps it longer than `timeout` seconds.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR)
+    lock = _locks.setdefault(settings.lock_path, FileLock(settings.lock_path, mode=PRIVATE_FILE))
+    try:
+        with lock.acquire(timeout=timeout):
+            if lock.lock_counter == 1:
+                shutil.rmtree(settings.work_dir, ignore_errors=True)
+            yield
+    except Timeout:
+        raise CsperfError(
+            f"Another run has held {settings.lock_path} for {timeout:.0f} s; wait for it to end and start again."
+        ) from None
