@@ -1,0 +1,244 @@
+"""From a plan version to steps: each formula as SQL, in an order in which each step finds what it reads."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from csperf.policy.formula import Compiled, Compiler
+from csperf.policy.models import ATTRIBUTES, Band, Component, Condition, Measure, Tiers, Version
+from csperf.policy.values import FormulaError, Value
+
+MEASURE_PLACES = 6
+MONEY_PLACES = 2
+# Decimal places each unit can have. Fewer places leave more digits for exact products.
+UNIT_SCALES = {"days": 2, "count": 2, "calendar": 0}
+_TIER_GRADES = ("next_grade", "lower_grade")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One formula of a plan version as SQL over the row `cur` of an employee and period.
+
+    `stage` is measure, component or condition; `level` counts from 0, a step reads steps of lower levels only.
+    """
+
+    stage: str
+    name: str
+    period: str
+    everyone: bool
+    level: int
+    position: int
+    formula: str
+    value_sql: str
+    explanation_sql: str
+    inputs: tuple[str, ...]
+    extra: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What names mean in one place of a plan: base measures, derived ones, figures, attributes."""
+
+    version: Version
+    base: Mapping[str, str]
+    """Base measures of the catalogue and their units."""
+    derived: Mapping[str, int]
+    """Steps that may be read here and their scale."""
+    tier: bool = False
+    alias: str = "cur"
+
+    def term(self, name: str) -> str | None:
+        return self.version.terms.get(name)
+
+    def resolve(self, name: str, table: str) -> Value:
+        if table not in ("", "quarter", "year"):
+            raise FormulaError(f"'{table}.{name}': before the dot there may be quarter or year")
+        if table:
+            scale = self._scale(name)
+            if scale is None:
+                raise FormulaError(f"'{table}.{name}': there is no measure '{name}'{self._nearest(name)}")
+            return Value(f"cast({self.alias}.{table}__{name} as decimal(38,{scale}))", scale)
+        if name in ATTRIBUTES or (self.tier and name in _TIER_GRADES):
+            return Value(f"cur.{name}", kind="text")
+        scale = self._scale(name)
+        if scale is not None:
+            return Value(f"cast({self.alias}.{name} as decimal(38,{scale}))", scale)
+        if name in self.version.figures:
+            from csperf.policy.functions import table_value
+
+            return table_value(Compiler(replace(self, alias="cur")), name, {})
+        raise FormulaError(f"there is no measure, figure or term '{name}'{self._nearest(name)}")
+
+    def cells(self, name: str) -> tuple[tuple[str, ...], list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]]]:
+        figure = self.version.figures.get(name)
+        if figure is None:
+            raise FormulaError(f"there is no figure '{name}'{self._nearest(name)}")
+        return figure.by, figure.cells()
+
+    def monthly(self) -> Scope:
+        return replace(self, alias="m")
+
+    def _scale(self, name: str) -> int | None:
+        if name in self.derived:
+            return self.derived[name]
+        return UNIT_SCALES.get(self.base[name], MEASURE_PLACES) if name in self.base else None
+
+    def _nearest(self, name: str) -> str:
+        known = [*self.base, *self.derived, *self.version.figures, *self.version.terms, *ATTRIBUTES]
+        close = difflib.get_close_matches(name, known, n=1)
+        return f"; did you mean '{close[0]}'?" if close else ""
+
+
+class Located(Exception):
+    """A mistake in a plan: the reason, and the keys that lead to it in the file."""
+
+    def __init__(self, keys: tuple[str, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.keys = keys
+        self.reason = reason
+
+
+def compile_version(version: Version, base: Mapping[str, str], everyone: Mapping[str, int]) -> list[Step]:
+    """The steps of a plan version, ordered. `everyone` are the measures of all plans that each may read.
+
+    Located when a formula is wrong, with the keys that lead to it.
+    """
+    measures = version.measures
+    derived = {**everyone, **dict.fromkeys(measures, MEASURE_PLACES)}
+    scope = Scope(version, base, derived)
+    _no_name_twice(version, base)
+    steps = []
+    for period in ("month", "quarter", "year"):
+        chosen = {name: measure for name, measure in measures.items() if measure.period == period}
+        steps += _measure_steps(scope, chosen, period)
+    money = {**derived, **dict.fromkeys(version.components, MONEY_PLACES)}
+    steps += _component_steps(replace(scope, derived=money), version.components)
+    if version.tiers is not None:
+        steps += _condition_steps(replace(scope, tier=True), version.tiers)
+    return steps
+
+
+def _no_name_twice(version: Version, base: Mapping[str, str]) -> None:
+    seen: dict[str, str] = {
+        **dict.fromkeys(base, "a measure of the catalogue"),
+        **dict.fromkeys(ATTRIBUTES, "an attribute"),
+    }
+    for kind in ("figures", "terms", "measures", "components"):
+        for name in getattr(version, kind):
+            if name in seen:
+                raise Located((kind, name), f"'{name}' is already {seen[name]}; choose another name")
+            seen[name] = f"one of the plan's {kind}"
+
+
+def _compile(scope: Scope, keys: tuple[str, ...], formula: str) -> Compiled:
+    try:
+        return Compiler(scope).compile(formula)
+    except FormulaError as error:
+        raise Located(keys, str(error)) from None
+
+
+def _levels(needs: Mapping[str, Iterable[str]], kind: str) -> dict[str, int]:
+    """The level of each step: 0 when it reads no other step, else one above the highest it reads."""
+    levels: dict[str, int] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> int:
+        if name in path:
+            raise Located((kind, name), f"'{name}' needs itself: {' → '.join((*path[path.index(name) :], name))}")
+        if name not in levels:
+            levels[name] = max((visit(need, (*path, name)) + 1 for need in needs[name] if need in needs), default=0)
+        return levels[name]
+
+    for name in needs:
+        visit(name, ())
+    return levels
+
+
+def _measure_steps(scope: Scope, measures: Mapping[str, Measure], period: str) -> list[Step]:
+    compiled = {name: _compile(scope, ("measures", name, "formula"), m.formula) for name, m in measures.items()}
+    for name, result in compiled.items():
+        if measures[name].everyone:
+            own = [need for need in result.inputs if need in measures and not measures[need].everyone]
+            if own:
+                raise Located(
+                    ("measures", name, "formula"), f"'{name}' is for everyone but reads '{own[0]}', which is not"
+                )
+    levels = _levels({name: result.inputs for name, result in compiled.items()}, "measures")
+    return [
+        Step(
+            stage="measure",
+            name=name,
+            period=period,
+            everyone=measures[name].everyone,
+            level=levels[name],
+            position=position,
+            formula=measures[name].formula,
+            value_sql=result.value.rounded(MEASURE_PLACES),
+            explanation_sql=result.explanation,
+            inputs=result.inputs,
+        )
+        for position, (name, result) in enumerate(compiled.items())
+    ]
+
+
+def _component_steps(scope: Scope, components: Mapping[str, Component]) -> list[Step]:
+    compiled = {name: _compile(scope, ("components", name, "formula"), c.formula) for name, c in components.items()}
+    levels = _levels({name: result.inputs for name, result in compiled.items()}, "components")
+    steps = []
+    for position, (name, result) in enumerate(compiled.items()):
+        component = components[name]
+        extra: dict[str, str | None] = {"component_group": component.group, "frequency": component.frequency}
+        for part in ("base", "rate", "quantity"):
+            text = getattr(component, part)
+            shown = _compile(scope, ("components", name, part), text).value if text else None
+            extra[f"{part}_sql"] = shown.rounded(MEASURE_PLACES) if shown else None
+        steps.append(
+            Step(
+                stage="component",
+                name=name,
+                period="month",
+                everyone=False,
+                level=levels[name],
+                position=position,
+                formula=component.formula,
+                value_sql=result.value.rounded(MONEY_PLACES),
+                explanation_sql=result.explanation,
+                inputs=result.inputs,
+                extra=extra,
+            )
+        )
+    return steps
+
+
+def _condition_steps(scope: Scope, tiers: Tiers) -> list[Step]:
+    steps: list[Step] = []
+    for number, rule in enumerate(tiers.rules):
+        for condition in rule.conditions:
+            keys = ("tiers", "rules", str(number), "conditions", condition.name)
+            value = _compile(scope, (*keys, "value"), condition.value)
+            threshold = _compile(scope, (*keys, "threshold"), condition.threshold)
+            steps.append(_condition_step(condition, number, len(steps), value, threshold))
+    return steps
+
+
+def _condition_step(condition: Condition, rule: int, position: int, value: Compiled, threshold: Compiled) -> Step:
+    return Step(
+        stage="condition",
+        name=condition.name,
+        period="quarter",
+        everyone=False,
+        level=0,
+        position=position,
+        formula=condition.value,
+        value_sql=value.value.rounded(MEASURE_PLACES),
+        explanation_sql=value.explanation,
+        inputs=(*value.inputs, *threshold.inputs),
+        extra={
+            "rule": str(rule),
+            "operator": condition.operator,
+            "threshold_sql": threshold.value.rounded(MEASURE_PLACES),
+            "measure": value.inputs[0] if len(value.inputs) == 1 else condition.name,
+        },
+    )

@@ -1,0 +1,176 @@
+"""The `policy` schema of the warehouse: the plans as tables that dbt evaluates and an auditor can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from csperf.policy.compile import Step
+from csperf.policy.library import LoadedPlan, base_measures, load_plans, plans_digest, version_code
+from csperf.policy.models import Plan, Version
+from csperf.settings import Settings
+
+FOREVER = date(9999, 12, 31)
+
+_TABLES = {
+    "plans": "plan varchar, label_zh varchar, label_en varchar, source varchar, is_default boolean, "
+    "pay_date_rule varchar, path varchar",
+    "versions": "plan varchar, plan_version varchar, effective_from date, effective_to date, score varchar, "
+    "rating varchar, ladder varchar",
+    "figures": "plan varchar, plan_version varchar, figure varchar, keys varchar, band varchar, value decimal(38,6), "
+    "provenance varchar, unit varchar, label_zh varchar, label_en varchar, note varchar",
+    "steps": "plan varchar, plan_version varchar, effective_from date, effective_to date, stage varchar, "
+    "step varchar, period varchar, everyone boolean, level integer, position integer, formula varchar, "
+    "value_sql varchar, explanation_sql varchar, inputs varchar, component_group varchar, frequency varchar, "
+    "base_sql varchar, rate_sql varchar, quantity_sql varchar, rule integer, operator varchar, "
+    "threshold_sql varchar, measure varchar",
+    "measures": "measure varchar, label_zh varchar, label_en varchar, unit varchar, derived boolean, everyone boolean",
+    "levels": "plan varchar, plan_version varchar, measure varchar, value decimal(38,6), code varchar, "
+    "label_zh varchar, label_en varchar",
+    "components": "component varchar, position integer, label_zh varchar, label_en varchar, component_group varchar",
+    "tier_rules": "plan varchar, plan_version varchar, rule integer, decision varchar, lowest varchar, "
+    "reason_zh varchar, reason_en varchar",
+    "ladders": "plan varchar, plan_version varchar, position integer, grade varchar",
+}
+
+# Exact division with one rounding: the remainder is taken off as decimals, so that the quotient is a whole number
+# before it ever becomes a double, and doubles hold whole numbers exactly up to 2^53.
+_MACROS = (
+    "create or replace macro policy.half_up(n, d, factor, unit) as "
+    "case when d = 0 then null else sign(n) * sign(d) * unit * cast(round("
+    "cast((2 * abs(n) * factor + abs(d)) - (2 * abs(n) * factor + abs(d)) % (2 * abs(d)) as double) "
+    "/ cast(2 * abs(d) as double)) as bigint) end",
+    "create or replace macro policy.floor_ratio(n, d) as "
+    "cast(case when sign(n) * sign(d) < 0 and abs(n) % abs(d) <> 0 then -1 else 0 end + sign(n) * sign(d) * cast("
+    "round(cast(abs(n) - abs(n) % abs(d) as double) / cast(abs(d) as double)) as bigint) as decimal(38,0))",
+    "create or replace macro policy.text_of(x) as "
+    "coalesce(rtrim(rtrim(cast(cast(x as decimal(38,6)) as varchar), '0'), '.'), 'absent')",
+)
+
+
+def load_policies(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
+    """Fill the `policy` schema of the warehouse from the plan files; returns the digest of all plans."""
+    plans = load_plans(settings)
+    con.execute("create schema if not exists policy")
+    rows = {name: list(maker(plans)) for name, maker in _ROWS.items()}
+    for name, columns in _TABLES.items():
+        con.execute(f"create or replace table policy.{name} ({columns})")
+        if rows[name]:
+            marks = ", ".join("?" * len(rows[name][0]))
+            con.executemany(f"insert into policy.{name} values ({marks})", rows[name])
+    for macro in _MACROS:
+        con.execute(macro)
+    return plans_digest(plans)
+
+
+Plans = Mapping[str, LoadedPlan]
+Row = tuple[Any, ...]
+
+
+def _versions(plans: Plans) -> Iterator[tuple[Plan, Version, tuple[Step, ...], date]]:
+    for loaded in plans.values():
+        versions = loaded.plan.versions
+        for number, version in enumerate(versions):
+            end = versions[number + 1].effective_from if number + 1 < len(versions) else FOREVER
+            yield loaded.plan, version, loaded.steps[number], end
+
+
+def _plan_rows(plans: Plans) -> Iterator[Row]:
+    for loaded in plans.values():
+        plan = loaded.plan
+        yield plan.plan, plan.labels.zh, plan.labels.en, plan.source, plan.default, plan.pay_date, loaded.path.name
+
+
+def _version_rows(plans: Plans) -> Iterator[Row]:
+    for plan, version, _, end in _versions(plans):
+        card, ladder = version.scorecard, version.tiers.ladder if version.tiers else ()
+        code = version_code(plan, version)
+        yield plan.plan, code, version.effective_from, end, card.score, card.rating, ",".join(ladder) or None
+
+
+def _figure_rows(plans: Plans) -> Iterator[Row]:
+    for plan, version, _, _ in _versions(plans):
+        for name, entry in version.figures.items():
+            zh, en = (entry.labels.zh, entry.labels.en) if entry.labels else (None, None)
+            for keys, number in entry.cells():
+                provenance = "assumption" if set(keys) & set(entry.assumed) else entry.provenance
+                start = (plan.plan, version_code(plan, version), name, "/".join(keys) or None)
+                end = (provenance, entry.unit or None, zh, en, entry.note or None)
+                if isinstance(number, Decimal):
+                    yield *start, None, number, *end
+                else:
+                    for band in number:
+                        yield *start, str(band), band.value, *end
+
+
+def _step_rows(plans: Plans) -> Iterator[Row]:
+    names = ("component_group", "frequency", "base_sql", "rate_sql", "quantity_sql")
+    for plan, version, steps, end in _versions(plans):
+        for step in steps:
+            extra = step.extra
+            rule = extra.get("rule")
+            yield (
+                *(plan.plan, version_code(plan, version), version.effective_from, end),
+                *(step.stage, step.name, step.period, step.everyone, step.level, step.position, step.formula),
+                *(step.value_sql, step.explanation_sql, ",".join(step.inputs)),
+                *(extra.get(name) for name in names),
+                *(int(rule) if rule else None, extra.get("operator"), extra.get("threshold_sql"), extra.get("measure")),
+            )
+
+
+def _measure_rows(plans: Plans) -> Iterator[Row]:
+    for code, entry in base_measures().items():
+        yield code, entry["zh"], entry["en"], entry["unit"], False, False
+    seen = set()
+    for _, version, _, _ in _versions(plans):
+        for name, measure in version.measures.items():
+            if name not in seen:
+                seen.add(name)
+                yield name, measure.labels.zh, measure.labels.en, measure.unit, True, measure.everyone
+
+
+def _level_rows(plans: Plans) -> Iterator[Row]:
+    for plan, version, _, _ in _versions(plans):
+        for name, measure in version.measures.items():
+            for number, level in measure.levels.items():
+                yield plan.plan, version_code(plan, version), name, number, level.code, level.zh, level.en
+
+
+def _component_rows(plans: Plans) -> Iterator[Row]:
+    """Each component's place in the extract: plans in order, components as written; the first to name one labels it."""
+    seen: dict[str, Row] = {}
+    for _, version, _, _ in _versions(plans):
+        for name, component in version.components.items():
+            labels = component.labels
+            seen.setdefault(name, (name, len(seen), labels.zh, labels.en, component.group))
+    yield from seen.values()
+
+
+def _rule_rows(plans: Plans) -> Iterator[Row]:
+    for plan, version, _, _ in _versions(plans):
+        for number, rule in enumerate(version.tiers.rules if version.tiers else ()):
+            start = (plan.plan, version_code(plan, version), number)
+            yield *start, rule.decision, rule.lowest, rule.reason.zh, rule.reason.en
+
+
+def _ladder_rows(plans: Plans) -> Iterator[Row]:
+    for plan, version, _, _ in _versions(plans):
+        for position, grade in enumerate(version.tiers.ladder if version.tiers else ()):
+            yield plan.plan, version_code(plan, version), position, grade
+
+
+_ROWS = {
+    "plans": _plan_rows,
+    "versions": _version_rows,
+    "figures": _figure_rows,
+    "steps": _step_rows,
+    "measures": _measure_rows,
+    "levels": _level_rows,
+    "components": _component_rows,
+    "tier_rules": _rule_rows,
+    "ladders": _ladder_rows,
+}
