@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from csperf.demo.chance import Floats, Ints, day_generator, normal, pick, uniform
+from csperf.demo.chance import Flags, Floats, Ints, day_generator, normal, pick, uniform
 from csperf.demo.people import People
 from csperf.demo.profile import Profile, Trait
 from csperf.demo.shifts import LATE, Shift
@@ -172,7 +172,7 @@ def _trait(people: People, trait: Trait) -> Floats:
     return values
 
 
-def _ratings(people: People, person: Ints, rng: np.random.Generator, allowed: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
+def _ratings(people: People, person: Ints, rng: np.random.Generator, allowed: Flags) -> pa.Array:
     """Scores 1 to 5 of the customers who gave one."""
     profile, count = people.profile, len(person)
     share = np.clip(profile.csat_share.middle + profile.csat_share.slope * people.skill[person], 0.3, 0.99)
@@ -204,6 +204,6 @@ def _milliseconds(day: date) -> int:
     return (day - date(1970, 1, 1)) // timedelta(milliseconds=1)
 
 
-def _times(values: Ints, missing: np.ndarray | None = None) -> pa.Array:  # type: ignore[type-arg]
+def _times(values: Ints, missing: Flags | None = None) -> pa.Array:
     """Local times, milliseconds, as a column without a zone; the writer adds the offset."""
     return pa.array(values, pa.int64(), mask=missing).cast(pa.timestamp("ms"))

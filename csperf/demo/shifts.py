@@ -26,7 +26,8 @@ class Shift:
 
     @property
     def working(self) -> Flags:
-        return (self.status == PRESENT) | (self.status == LATE)
+        working: Flags = (self.status == PRESENT) | (self.status == LATE)
+        return working
 
 
 def shift_of(people: People, day: date) -> Shift:
