@@ -108,6 +108,7 @@ def compile_version(version: Version, base: Mapping[str, str], everyone: Mapping
     """
     measures = version.measures
     derived = {**everyone, **dict.fromkeys(measures, MEASURE_PLACES)}
+    _scorecard_names(version)
     scope = Scope(version, base, derived)
     _no_name_twice(version, base)
     steps = []
@@ -131,6 +132,20 @@ def _no_name_twice(version: Version, base: Mapping[str, str]) -> None:
             if name in seen:
                 raise Located((kind, name), f"'{name}' is already {seen[name]}; choose another name")
             seen[name] = f"one of the plan's {kind}"
+
+
+def _scorecard_names(version: Version) -> None:
+    card = version.scorecard
+    for part in ("score", "rating"):
+        name = getattr(card, part)
+        if name is not None and name not in version.measures:
+            raise Located(("scorecard", part), f"there is no derived measure '{name}'")
+    levels = version.measures[card.rating].levels.values() if card.rating else ()
+    if card.director_below is not None and card.director_below not in {level.code for level in levels}:
+        raise Located(("scorecard", "director_below"), f"the rating has no level '{card.director_below}'")
+    figure = version.figures.get(version.sampling.figure) if version.sampling else None
+    if version.sampling is not None and (figure is None or figure.value is None):
+        raise Located(("sampling", "figure"), f"there is no plain figure '{version.sampling.figure}'")
 
 
 def _compile(scope: Scope, keys: tuple[str, ...], formula: str) -> Compiled:

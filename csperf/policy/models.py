@@ -221,10 +221,14 @@ class Tiers(Strict):
 
 
 class Scorecard(Strict):
-    """Which derived measures stand in the scorecard's common columns."""
+    """Which derived measures stand in the scorecard's common columns.
+
+    `director_below` is the level of the rating below which a month goes on the director's list.
+    """
 
     score: str | None = None
     rating: str | None = None
+    director_below: str | None = None
 
 
 class Sampling(Strict):

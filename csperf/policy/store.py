@@ -20,7 +20,7 @@ _TABLES = {
     "plans": "plan varchar, label_zh varchar, label_en varchar, source varchar, is_default boolean, "
     "pay_date_rule varchar, path varchar",
     "versions": "plan varchar, plan_version varchar, effective_from date, effective_to date, score varchar, "
-    "rating varchar, ladder varchar",
+    "rating varchar, director_below decimal(38,6), sample_size integer, ladder varchar",
     "figures": "plan varchar, plan_version varchar, figure varchar, keys varchar, band varchar, value decimal(38,6), "
     "provenance varchar, unit varchar, label_zh varchar, label_en varchar, note varchar",
     "steps": "plan varchar, plan_version varchar, effective_from date, effective_to date, stage varchar, "
@@ -33,6 +33,7 @@ _TABLES = {
     "label_zh varchar, label_en varchar",
     "components": "component varchar, position integer, label_zh varchar, label_en varchar, component_group varchar",
     "tier_rules": "plan varchar, plan_version varchar, rule integer, decision varchar, lowest varchar, "
+    "grades varchar, "
     "reason_zh varchar, reason_en varchar",
     "ladders": "plan varchar, plan_version varchar, position integer, grade varchar",
 }
@@ -89,7 +90,11 @@ def _version_rows(plans: Plans) -> Iterator[Row]:
     for plan, version, _, end in _versions(plans):
         card, ladder = version.scorecard, version.tiers.ladder if version.tiers else ()
         code = version_code(plan, version)
-        yield plan.plan, code, version.effective_from, end, card.score, card.rating, ",".join(ladder) or None
+        levels = version.measures[card.rating].levels if card.rating else {}
+        below = next((number for number, level in levels.items() if level.code == card.director_below), None)
+        size = version.figures[version.sampling.figure].value if version.sampling else None
+        start = (plan.plan, code, version.effective_from, end, card.score, card.rating)
+        yield *start, below, int(size) if size is not None else None, ",".join(ladder) or None
 
 
 def _figure_rows(plans: Plans) -> Iterator[Row]:
@@ -154,7 +159,7 @@ def _rule_rows(plans: Plans) -> Iterator[Row]:
     for plan, version, _, _ in _versions(plans):
         for number, rule in enumerate(version.tiers.rules if version.tiers else ()):
             start = (plan.plan, version_code(plan, version), number)
-            yield *start, rule.decision, rule.lowest, rule.reason.zh, rule.reason.en
+            yield *start, rule.decision, rule.lowest, ",".join(rule.grades) or None, rule.reason.zh, rule.reason.en
 
 
 def _ladder_rows(plans: Plans) -> Iterator[Row]:

@@ -1,0 +1,87 @@
+{#- Months up to a month with their base and derived measures: the CTE `months` that a look over months reads.
+    `derived` is the relation with the stored derived measures (none on the first build), `last` the newest month. -#}
+{% macro months_cte(derived, month, last) -%}
+months as (
+    select
+        wide.*
+        , {{ month_number('wide.month_start') }} as month_no
+        {%- for name in derived_names() %}
+        , {{ 'stored.' ~ name if derived else 'cast(null as decimal(18, 6)) as ' ~ name }}
+        {%- endfor %}
+    from {{ ref('period_wide') }} as wide
+    {%- if derived %}
+    left join (
+        select
+            employee_id
+            , month_start
+            {{- derived_columns(derived_names()) }}
+        from {{ derived }}
+        group by employee_id, month_start
+    ) as stored
+        on wide.employee_id = stored.employee_id and wide.month_start = stored.month_start
+    {%- endif %}
+    where
+        wide.period_kind = 'month'
+        and {{ month_number('wide.month_start') }}
+            between {{ month_number("cast('" ~ month ~ "' as date)") }} - 23
+            and {{ month_number("cast('" ~ month ~ "' as date)") }} - {{ 0 if last == 'this' else 1 }}
+)
+{%- endmacro %}
+
+{#- Who reports to whom in a month, directly or through others: the CTE `reports`. Needs `with recursive`. -#}
+{% macro reports_cte(month) -%}
+reports as (
+    select lead_id, employee_id, {{ month_number('month_start') }} as month_no
+    from {{ ref('roster_monthly') }}
+    where month_start = cast('{{ month }}' as date) and lead_id is not null
+    union
+    select above.lead_id, below.employee_id, below.month_no
+    from reports as below
+    inner join {{ ref('roster_monthly') }} as above
+        on below.lead_id = above.employee_id and above.month_start = cast('{{ month }}' as date)
+    where above.lead_id is not null
+)
+{%- endmacro %}
+
+{#- The rows of a period kind whose last month is the given one, with the measures of quarter and year beside a
+    month's (`quarter__…`, `year__…`). `derived` tells which stored derived measures to add (month, quarter, year). -#}
+{% macro period_rows(month, kind='month', derived=[]) -%}
+    select
+        wide.*
+        , {{ month_number('wide.month_start') }} as month_no
+        {%- if 'month' in derived %}
+        {%- for name in derived_names('month') %}
+        , derived_month.{{ name }}
+        {%- endfor %}
+        {%- endif %}
+        {%- for longer in (['quarter', 'year'] if kind == 'month' else []) %}
+        {%- for name in base_measure_names() %}
+        , {{ longer }}_wide.{{ name }} as {{ longer }}__{{ name }}
+        {%- endfor %}
+        {%- if longer in derived %}
+        {%- for name in derived_names(longer) %}
+        , derived_{{ longer }}.{{ name }} as {{ longer }}__{{ name }}
+        {%- endfor %}
+        {%- endif %}
+        {%- endfor %}
+    from {{ ref('period_wide') }} as wide
+    {%- for longer in (['quarter', 'year'] if kind == 'month' else []) %}
+    left join {{ ref('period_wide') }} as {{ longer }}_wide
+        on
+            wide.employee_id = {{ longer }}_wide.employee_id
+            and wide.month_start = {{ longer }}_wide.month_start
+            and {{ longer }}_wide.period_kind = '{{ longer }}'
+    {%- endfor %}
+    {%- for each in derived %}
+    left join (
+        select
+            employee_id
+            {{- derived_columns(derived_names(each)) }}
+        from {{ ref('derived_measures') }}
+        where period_kind = '{{ each }}' and month_start = cast('{{ month }}' as date)
+        group by employee_id
+    ) as derived_{{ each }}
+        on wide.employee_id = derived_{{ each }}.employee_id
+    {%- endfor %}
+    where wide.period_kind = '{{ kind }}' and wide.month_start = cast('{{ month }}' as date)
+{%- endmacro %}
