@@ -78,7 +78,7 @@ def _load(people: People, shift: Shift, who: Ints) -> Floats:
     """Contacts to expect for each person in a whole shift."""
     profile = people.profile
     usual = np.array([post.contacts for post in profile.posts.values()])[people.post(shift.day)[who]]
-    own = 1 + profile.volume_spread * normal(people.seed, "volume", who)
+    own = 1 + profile.volume_spread * normal(people.seed, "volume", who) + profile.volume_skill * people.skill[who]
     lead = np.where(people.is_lead[who], profile.lead_load, 1.0)
     return usual * np.maximum(own, 0.1) * lead * day_factor(profile, people.seed, shift.day)
 

@@ -106,6 +106,7 @@ def make_people(profile: Profile, agents: int, first: date, last: date, seed: in
     grade[agents:] = grade_codes.index("trial") if "trial" in grade_codes else 0
     grade[is_lead] = len(grade_codes) - 1
     skill = np.array([share.skill for share in profile.grades.values()])[grade] + normal(seed, "skill", index)
+    skill[is_lead] = profile.lead_skill + normal(seed, "skill", index[is_lead]) / 2
 
     tenure = 60 + (uniform(seed, "tenure", index) * 365 * np.where(is_lead, 6, 1 + 1.4 * grade)).astype(np.int64)
     hired = np.where(index < agents, start - tenure, start)

@@ -58,6 +58,7 @@ class Profile(_Part):
     posts: dict[Literal["basic", "vip", "voice"], Post]
     team_size: int = Field(ge=2)
     lead_load: float
+    lead_skill: float
     yearly_leavers: float
     yearly_joiners: float
     yearly_transfers: float
@@ -74,6 +75,7 @@ class Profile(_Part):
     resolved_share: float
     reviews_per_day: int = Field(ge=0)
     volume_spread: float
+    volume_skill: float
     exchanges: float = Field(ge=0)
     channels: dict[str, float]
     weekdays: tuple[float, float, float, float, float, float, float]
