@@ -56,14 +56,17 @@ def show_plan(settings: Settings, code: str, day: date) -> Group:
 
 
 def _figures(figures: dict[str, Figure]) -> Table:
-    table = Table("figure", "for", "band", "value", "unit", "provenance", "note", title="Figures")
+    table = Table("figure", "for", "value", "provenance", title="Figures")
     for name, figure in figures.items():
+        title = "\n".join(part for part in (name, figure.unit, figure.note) if part)
+        grouped: dict[tuple[str, bool], list[str]] = {}
         for keys, number in figure.cells():
             assumed = figure.provenance == "assumption" or bool(set(keys) & set(figure.assumed))
+            value = str(number) if isinstance(number, Decimal) else "\n".join(f"{b} → {b.value}" for b in number)
+            grouped.setdefault((value, assumed), []).append(" / ".join(keys))
+        for place, ((value, assumed), keys_list) in enumerate(grouped.items()):
             provenance = Text("assumption", style="yellow") if assumed else Text("seed", style="green")
-            bands = [("", number)] if isinstance(number, Decimal) else [(str(band), band.value) for band in number]
-            for band, value in bands:
-                table.add_row(name, " / ".join(keys), band, str(value), figure.unit, provenance, figure.note)
+            table.add_row(title if place == 0 else "", "\n".join(keys_list), value, provenance)
     return table
 
 
@@ -91,7 +94,7 @@ def _tiers(version: Version) -> Table:
 
 
 def check_plans(settings: Settings, directory: Path | None = None) -> list[str]:
-    """What is wrong with the plan files (those of `directory` beside the shipped ones): a sentence each, none if good."""
+    """What is wrong with the plan files (those of `directory` beside the shipped ones): a sentence each."""
     if directory is not None:
         settings = settings.model_copy(update={"policy_dir": directory.resolve()})
     problems = []
