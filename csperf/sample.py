@@ -1,40 +1,216 @@
-"""The day's QA sample: which interactions the reviewers look at."""
+"""The day's QA sample: which interactions the reviewers look at, as a worklist, and how much of it is reviewed.
+
+The seed (2017客服薪资构成及绩效考核) asks for five interactions an agent and day; each plan says its own number.
+"""
 
 from __future__ import annotations
 
-from datetime import date
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from csperf.errors import CsperfError
+from csperf.landing import Partition, partitions
+from csperf.periods import days
+from csperf.policy.library import default_plan, load_plans, sample_size
+from csperf.progress import Progress, silent
+from csperf.sampling import pick_sql
+from csperf.settings import Settings
+from csperf.storage import home_lock, write_bytes
+
+COLUMNS = (
+    "business_date",
+    "team",
+    "agent_id",
+    "agent_name",
+    "interaction_id",
+    "channel",
+    "started_at",
+    "ended_at",
+    "csat",
+)
+BLANK = ("reviewer_id", "item_code", "severity", "points", "note")  # for the reviewer to fill in
 
 
-def pick_sql(relation: str, business_date: date, figure: int) -> str:
-    """SQL that picks `figure` interactions an agent out of `relation` (agent_id, interaction_id, channel, came_at).
+@dataclass(frozen=True)
+class SampleReport:
+    """One date's sample: agents with interactions, interactions drawn, of these reviewed and missing so far."""
 
-    The agent's day is cut into `figure` stretches with equally many interactions, and one is taken from each. Which
-    one: the channel whose turn it is in that stretch (the turns start at a place that date and agent decide), and
-    within a channel the smallest hash of date, agent and id. The same rows give the same sample on any machine.
-    Agents with fewer interactions get all of them. The result has all columns of `relation`.
+    business_date: date
+    agents: int
+    drawn: int
+    reviewed: int
+    missing: int
+    folder: Path
+
+
+def draw(settings: Settings, business_date: date, sizes: Mapping[str, int] | None = None) -> SampleReport:
+    """Draw the sample of one date and write its worklist; see `draw_days`.
+
+    A CsperfError when no interactions of that date have been landed.
     """
-    day = business_date.isoformat()
-    return f"""
-        with ranked as (
-            select *,
-                row_number() over (partition by agent_id order by came_at, interaction_id) - 1 as _place,
-                count(*) over (partition by agent_id) as _of,
-                dense_rank() over (partition by agent_id order by md5('{day}|' || agent_id || '|' || channel)) as _turn,
-                md5('{day}|' || agent_id || '|' || interaction_id) as _hash
-            from {relation}
-        ),
-        placed as (
-            select *,
-                case when _of <= {figure} then _place else _place * {figure} // _of end as _stretch,
-                max(_turn) over (partition by agent_id) as _channels
-            from ranked
-        ),
-        chosen as (
-            select *,
-                row_number() over (
-                    partition by agent_id, _stretch order by (_turn + _stretch) % _channels, _hash, interaction_id
-                ) as _choice
-            from placed
+    reports = draw_days(settings, business_date, business_date, sizes)
+    if not reports:
+        raise CsperfError(
+            f"No chat_sessions or calls of {business_date} have been landed, so there is nothing to draw a sample from; "
+            f"run `csperf run --from {business_date} --to {business_date}` first."
         )
-        select * exclude (_place, _of, _turn, _hash, _stretch, _channels, _choice) from chosen
-        where _choice = 1 and _stretch < {figure}"""
+    return reports[0]
+
+
+def draw_days(
+    settings: Settings,
+    first: date,
+    last: date,
+    sizes: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> list[SampleReport]:
+    """Draw the samples of all landed dates of a range; dates without any delivery of interactions are left out.
+
+    Interactions are the accepted chat sessions and answered calls. `sizes` gives the number to draw by plan (default:
+    what each plan says on the date); an agent whose plan names none has no sample. Each date's worklist is
+    `samples/<date>/worklist.csv` and `.xlsx` under CSPERF_HOME; one with equal content is not touched.
+    """
+    progress = progress or silent
+    with home_lock(settings):
+        landed = partitions(settings)
+        reports = []
+        dates = [day for day in days(first, last) if _paths(landed, day, ("chat_sessions", "calls"))]
+        for number, day in enumerate(dates):
+            progress("sample", number, len(dates))
+            reports.append(_draw_day(settings, landed, day, plan_sizes(settings, day) if sizes is None else sizes))
+        progress("sample", len(dates), len(dates))
+    return reports
+
+
+def plan_sizes(settings: Settings, day: date) -> dict[str, int]:
+    """How many interactions each plan wants reviewed an agent and day; '' stands for the default plan."""
+    plans = load_plans(settings)
+    sizes = {code: sample_size(plans, code, day) for code in plans}
+    sizes[""] = sizes[default_plan(plans).plan.plan]
+    return {code: size for code, size in sizes.items() if size is not None}
+
+
+def _draw_day(settings: Settings, landed: Sequence[Partition], day: date, sizes: Mapping[str, int]) -> SampleReport:
+    with duckdb.connect(config={"memory_limit": settings.memory_limit, "threads": settings.threads}) as con:
+        con.execute("set timezone = 'UTC'")
+        _load_roster(con, landed, day, sizes)
+        _load_interactions(con, landed, day)
+        con.execute(f"create table drawn as {pick_sql('interactions')}")
+        rows = con.execute(
+            f"select {', '.join(COLUMNS)} from drawn order by team nulls last, agent_id, came_at, interaction_id"
+        ).fetchall()
+        reviews = _paths(landed, day, ("qa_reviews",))
+        con.execute("create table reviews (agent_id varchar, review_id varchar)")
+        if reviews:
+            con.execute("insert into reviews select distinct agent_id, review_id from read_parquet(?)", [reviews])
+        counts = con.execute(
+            """with drawn_of as (select agent_id, count(*) as drawn from drawn group by agent_id),
+            reviewed_of as (select agent_id, count(*) as reviews from reviews group by agent_id)
+            select (select count(distinct agent_id) from interactions), coalesce(sum(drawn), 0),
+                coalesce(sum(least(drawn, coalesce(reviews, 0))), 0)
+            from drawn_of left join reviewed_of using (agent_id)"""
+        ).fetchone()
+    assert counts is not None
+    folder = settings.samples_dir / day.isoformat()
+    _write_worklist(folder, day, [[_local(value, settings) for value in row] for row in rows])
+    agents, drawn, reviewed = (int(count) for count in counts)
+    return SampleReport(day, agents, drawn, reviewed, drawn - reviewed, folder)
+
+
+def roster_path(landed: Sequence[Partition], day: date) -> str | None:
+    """The roster in force on a day: the newest accepted delivery at or before it, the oldest one if none is."""
+    found = sorted((p.business_date, str(p.path)) for p in landed if p.dataset == "employees" and p.path is not None)
+    before = [path for delivered, path in found if delivered <= day]
+    return before[-1] if before else found[0][1] if found else None
+
+
+def _paths(landed: Sequence[Partition], day: date, names: tuple[str, ...]) -> list[str]:
+    return [str(p.path) for p in landed if p.business_date == day and p.dataset in names and p.path is not None]
+
+
+def _load_roster(
+    con: duckdb.DuckDBPyConnection, landed: Sequence[Partition], day: date, sizes: Mapping[str, int]
+) -> None:
+    con.execute("create table roster (employee_id varchar, name varchar, team varchar, plan varchar)")
+    path = roster_path(landed, day)
+    if path is not None:
+        con.execute("insert into roster select employee_id, name, team, plan from read_parquet(?)", [path])
+    con.execute("create table sizes (plan varchar, sample_size bigint)")
+    for plan, size in sizes.items():
+        con.execute("insert into sizes values (?, ?)", [plan, size])
+
+
+def _load_interactions(con: duckdb.DuckDBPyConnection, landed: Sequence[Partition], day: date) -> None:
+    con.execute(
+        "create table contacts (agent_id varchar, interaction_id varchar, channel varchar, came_at timestamptz, "
+        "ended_at timestamptz, csat bigint)"
+    )
+    for path in _paths(landed, day, ("chat_sessions",)):
+        con.execute(
+            "insert into contacts select agent_id, session_id, channel, started_at, ended_at, csat "
+            "from read_parquet(?)",
+            [path],
+        )
+    for path in _paths(landed, day, ("calls",)):
+        con.execute(
+            "insert into contacts select agent_id, call_id, 'call', queued_at, ended_at, csat from read_parquet(?) "
+            "where answered_at is not null",
+            [path],
+        )
+    con.execute(
+        """create table interactions as
+        select cast(? as date) as business_date, roster.team, contacts.agent_id, roster.name as agent_name,
+            contacts.interaction_id, contacts.channel, contacts.came_at, contacts.came_at as started_at,
+            contacts.ended_at, contacts.csat, sizes.sample_size
+        from contacts
+        left join roster on contacts.agent_id = roster.employee_id
+        inner join sizes on coalesce(roster.plan, '') = sizes.plan""",
+        [day],
+    )
+
+
+def _local(value: Any, settings: Settings) -> Any:
+    """Instants as local business time, the rest as it is."""
+    if isinstance(value, datetime):
+        return value.astimezone(settings.zone).isoformat(sep=" ", timespec="seconds")[:19]
+    return value
+
+
+def _write_worklist(folder: Path, day: date, rows: list[list[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([*COLUMNS, *BLANK])
+    writer.writerows([*("" if value is None else value for value in row), *[""] * len(BLANK)] for row in rows)
+    content = b"\xef\xbb\xbf" + text.getvalue().encode()
+    path = folder / "worklist.csv"
+    if path.exists() and path.read_bytes() == content and path.with_suffix(".xlsx").exists():
+        return
+    write_bytes(path.with_suffix(".xlsx"), _workbook(day, rows))
+    write_bytes(path, content)
+
+
+def _workbook(day: date, rows: list[list[Any]]) -> bytes:
+    """The worklist as xlsx. Its creation date is the business date, so that equal rows are equal bytes."""
+    import xlsxwriter
+
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(
+        buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    ) as book:
+        book.set_properties({"title": f"QA sample {day}", "created": datetime.combine(day, time())})
+        sheet = book.add_worksheet("worklist")
+        bold = book.add_format({"bold": True})
+        sheet.write_row(0, 0, [*COLUMNS, *BLANK], bold)
+        for number, row in enumerate(rows, start=1):
+            sheet.write_row(number, 0, [str(value) if isinstance(value, date) else value for value in row])
+        sheet.freeze_panes(1, 0)
+        sheet.autofilter(0, 0, max(len(rows), 1), len(COLUMNS) + len(BLANK) - 1)
+        sheet.set_column(0, len(COLUMNS) + len(BLANK) - 1, 18)
+    return buffer.getvalue()

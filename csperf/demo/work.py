@@ -13,7 +13,7 @@ from csperf.demo.chance import Ints, day_generator, pick
 from csperf.demo.contacts import HOUR, Contacts, _ids, _milliseconds, _times
 from csperf.demo.people import People
 from csperf.demo.shifts import Shift
-from csperf.sample import pick_sql
+from csperf.sampling import pick_sql
 
 WORKING_DAYS_A_MONTH = 21.7
 MISSED_REVIEWS = 0.02
@@ -88,8 +88,9 @@ def _drawn(people: People, day: date, contacts: Contacts) -> tuple[Ints, pa.Chun
     with duckdb.connect(config={"threads": 1}) as con:
         con.register("interactions", interactions)
         drawn = con.execute(
-            f"select person, interaction_id from ({pick_sql('interactions', day, people.profile.reviews_per_day)}) "
-            "order by agent_id, interaction_id"
+            f"""with given as (select *, cast(? as date) as business_date, ? as sample_size from interactions)
+            select person, interaction_id from ({pick_sql("given")}) order by agent_id, interaction_id""",
+            [day, people.profile.reviews_per_day],
         ).to_arrow_table()
     return drawn["person"].to_numpy(), drawn["interaction_id"]
 
