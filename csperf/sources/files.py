@@ -1,0 +1,137 @@
+"""The file source: a directory with one folder a dataset and one file a date (contract section 2)."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from csperf.datasets import DATASETS, Dataset
+from csperf.errors import UsageError
+from csperf.settings import Settings
+from csperf.sources.convert import connect, copy_parquet, quote, typed_select
+from csperf.sources.spool import Delivery, Spool, Unparsed
+from csperf.sources.tables import FORMATS, FileFormat, Table, read_table
+from csperf.sources.texts import Unreadable
+
+log = logging.getLogger(__name__)
+
+
+class FileSource:
+    """Deliveries as files: `<root>/<dataset>/<YYYY-MM-DD>.csv`, .csv.gz, .jsonl, .jsonl.gz or .parquet."""
+
+    def __init__(self, settings: Settings, root: Path) -> None:
+        """A UsageError when `root` is no directory or holds no dataset's folder."""
+        self._settings = settings
+        self._root = root
+        self.name = str(root)
+        if not root.is_dir():
+            raise UsageError(f"The source directory {root} does not exist; give a directory with the deliveries.")
+        if not self.datasets():
+            raise UsageError(
+                f"The source directory {root} has no folder named like a dataset ({', '.join(DATASETS)}); "
+                "a delivery lies at <dataset>/<YYYY-MM-DD>.csv."
+            )
+
+    def datasets(self) -> list[str]:
+        """The datasets that have a folder."""
+        return [name for name in DATASETS if (self._root / name).is_dir()]
+
+    def extract(self, dataset: Dataset, dates: Sequence[date], spool: Path) -> Spool:
+        """The files of those dates; of a full dataset also the one in force before them."""
+        spool.mkdir(parents=True, exist_ok=True)
+        result = Spool(dataset, spool)
+        files = self._files(dataset)
+        with connect(self._settings, str(spool / "tmp")) as con:
+            for day in chosen_dates(dataset, dates, sorted(files)):
+                if day in files:
+                    self._extract_file(con, result, day, files[day])
+        return result
+
+    def _files(self, dataset: Dataset) -> dict[date, list[Path]]:
+        """The dataset's files by their date."""
+        found: dict[date, list[Path]] = {}
+        folder = self._root / dataset.name
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            match = re.fullmatch(r"(\d{4}-\d\d-\d\d)(\.[a-z.]+)", path.name)
+            if match and match[2] in FORMATS:
+                try:
+                    found.setdefault(date.fromisoformat(match[1]), []).append(path)
+                    continue
+                except ValueError:
+                    pass
+            if not path.name.startswith("."):
+                log.warning("%s/%s is not read: a delivery is named <YYYY-MM-DD>.csv", dataset.name, path.name)
+        return found
+
+    def _extract_file(self, con: duckdb.DuckDBPyConnection, result: Spool, day: date, paths: list[Path]) -> None:
+        dataset, path = result.dataset, paths[0]
+        origin = f"{dataset.name}/{path.name}"
+        target = result.folder / f"{day}.parquet"
+        seen: list[str] = []
+
+        def consume(table: Table) -> None:
+            seen[:] = table.names
+            columns = with_contract_columns(
+                dataset, table, optional_may_lack=path.name.endswith((".jsonl", ".jsonl.gz"))
+            )
+            copy_parquet(con, typed_select(dataset, table.relation, columns, f"date {quote(str(day))}"), str(target))
+
+        try:
+            if len(paths) > 1:
+                raise Unreadable(
+                    f"the date was delivered more than once, as {' and '.join(other.name for other in paths)}; "
+                    "leave the right one"
+                )
+            style = FileFormat(FORMATS["".join(path.suffixes)], self._settings.encoding)
+            unparsed = read_table(con, path, style, result.folder, consume)
+        except Unreadable as error:
+            target.unlink(missing_ok=True)
+            result.deliveries[day] = Delivery(day, origin, seen, 0, {}, f"{origin}: {error}.")
+            return
+        result.deliveries[day] = Delivery(day, origin, seen, count_rows(con, target))
+        result.rows.append(target)
+        result.unparsed.extend(Unparsed(day, line, raw, f"line {line}: {why}") for line, raw, why in unparsed)
+
+
+def chosen_dates(dataset: Dataset, dates: Sequence[date], there: Sequence[date]) -> list[date]:
+    """Which delivery dates answer for `dates`; `there` are all dates delivered, in order.
+
+    Daily: those asked for. Full: every one from the first asked for to the last, and the newest before the first,
+    which is in force until then; the oldest of all when there is none up to the last.
+    """
+    if dataset.kind == "daily":
+        return sorted(set(dates))
+    first, last = min(dates), max(dates)
+    before = [day for day in there if day < first]
+    chosen = before[-1:] + [day for day in there if first <= day <= last]
+    return chosen or list(there[:1])
+
+
+def with_contract_columns(dataset: Dataset, table: Table, optional_may_lack: bool) -> list[tuple[str, str, str]]:
+    """The delivered columns, the contract's all among them; Unreadable naming those that are missing.
+
+    A JSON object leaves out what is empty, so there an optional column may lack in every row, and without rows
+    every column may (`optional_may_lack`).
+    """
+    missing = [column for column in dataset.columns if column.name not in table.names]
+    if optional_may_lack and (not table.names or all(column.optional for column in missing)):
+        return [*table.columns, *((column.name, "null", "VARCHAR") for column in missing)]
+    if missing:
+        names = ", ".join(column.name for column in missing)
+        there = ", ".join(table.names) or "no columns at all"
+        raise Unreadable(
+            f"{'column' if len(missing) == 1 else 'columns'} {names} {'is' if len(missing) == 1 else 'are'} missing; "
+            f"it has {there}"
+        )
+    return table.columns
+
+
+def count_rows(con: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Rows of a Parquet file, read from its footer."""
+    row = con.execute(f"select count(*) from read_parquet({quote(str(path))})").fetchone()
+    return int(row[0]) if row else 0
