@@ -58,7 +58,7 @@ def draw(settings: Settings, business_date: date, sizes: Mapping[str, int] | Non
     reports = draw_days(settings, business_date, business_date, sizes)
     if not reports:
         raise CsperfError(
-            f"No chat_sessions or calls of {business_date} have been landed, so there is nothing to draw a sample from; "
+            f"No chat_sessions or calls of {business_date} are landed, so there is nothing to draw a sample from; "
             f"run `csperf run --from {business_date} --to {business_date}` first."
         )
     return reports[0]

@@ -1,0 +1,232 @@
+"""The command line. Each command reads its arguments, calls one function and shows what it returns.
+
+Everything heavy is imported inside the commands, so that `csperf --help` is quick.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from csperf import console
+from csperf.errors import CsperfError
+from csperf.periods import Month, Quarter, parse_date
+from csperf.settings import Settings, load_settings
+
+app = typer.Typer(
+    help="Customer-service records into scorecards, grade decisions and pay that anyone can check. "
+    "Settings are environment variables: CSPERF_HOME, CSPERF_SOURCE, CSPERF_TIMEZONE, … (see README).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+policy = typer.Typer(help="Look at plans and validate plan files.", no_args_is_help=True)
+app.add_typer(policy, name="policy")
+
+From = Annotated[str, typer.Option("--from", metavar="DATE", help="First business date, like 2026-07-01.")]
+To = Annotated[str, typer.Option("--to", metavar="DATE", help="Last business date, included.")]
+SourceOption = Annotated[
+    str | None,
+    typer.Option(help="Landing directory, database URL, mapping file or name of a shipped mapping [CSPERF_SOURCE]."),
+]
+SourceRoot = Annotated[
+    Path | None, typer.Option(help="Folder that a mapping's file names start from [CSPERF_SOURCE_ROOT].")
+]
+ApprovedBy = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Who approves; without it the command stops at a draft.")
+]
+
+_debug = False
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    global _debug
+    _debug = debug
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the landing files; an older demo in it is replaced.")],
+    from_: From,
+    to: To,
+    agents: Annotated[int, typer.Option(help="People employed on the first day, team leads included.")] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same company.")] = 1,
+    profile: Annotated[Path | None, typer.Option(help="YAML file with another kind of company.")] = None,
+    format: Annotated[Literal["csv", "parquet"], typer.Option(help="Kind of file to write.")] = "csv",
+) -> None:
+    """Write a made-up company as landing files."""
+    from csperf.demo import load_profile, write_demo
+
+    with console.bars() as progress:
+        made = write_demo(out, agents, parse_date(from_), parse_date(to), seed, progress, load_profile(profile), format)
+    rows = [("people", made.people), *sorted(made.rows.items()), ("of these dirty rows", sum(made.dirty.values()))]
+    console.show(console.facts("Demo company (all people and figures are invented)", rows))
+    console.show(f"Files in {out}. Next: csperf run --source {out} --from {from_} --to {to}")
+
+
+@app.command()
+def run(from_: From, to: To, source: SourceOption = None, source_root: SourceRoot = None) -> None:
+    """The nightly job: extract, check, land, build, report."""
+    from csperf import nightly, views
+
+    settings = load_settings()
+    with console.bars() as progress:
+        done = nightly.run(
+            settings, parse_date(from_), parse_date(to), source, source_root, datetime.now(UTC), progress
+        )
+    console.show(*views.run_report(done, settings))
+    refused = views.refusals(done)
+    if refused:
+        raise CsperfError("\n".join(refused))
+
+
+@app.command()
+def build() -> None:
+    """Bring the warehouse up to date with the records."""
+    from csperf import serving, views, warehouse
+
+    settings = load_settings()
+    with console.bars() as progress:
+        built = warehouse.build(settings, progress)
+        serving.publish(settings)
+    console.show(*views.build_report(built, settings))
+
+
+@app.command()
+def sample(day: Annotated[str, typer.Option("--date", metavar="DATE", help="Business date.")]) -> None:
+    """Draw the day's QA sample and write the reviewers' worklist."""
+    from csperf.sample import draw
+
+    drawn = draw(load_settings(), parse_date(day))
+    figures = [("agents", drawn.agents), ("drawn", drawn.drawn), ("reviewed", drawn.reviewed)]
+    console.show(console.facts(f"QA sample {day}", [*figures, ("missing", drawn.missing)]))
+    console.show(f"Worklist in {drawn.folder}")
+
+
+@app.command()
+def report(from_: From, to: To) -> None:
+    """Write the daily report page of each date again."""
+    from csperf.report import write_days
+
+    with console.bars() as progress:
+        pages = write_days(load_settings(), parse_date(from_), parse_date(to), progress=progress)
+    console.show(*(str(page.path) for page in pages))
+
+
+@app.command("close-month")
+def close_month(month: Annotated[str, typer.Argument(metavar="2026-09")], approved_by: ApprovedBy = None) -> None:
+    """Build the month and publish its payroll extract."""
+    from csperf import closing, views
+
+    settings, period = load_settings(), Month.parse(month)
+    with console.bars() as progress:
+        done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress=progress)
+    console.show(*views.closed(done))
+
+
+@app.command("close-quarter")
+def close_quarter(quarter: Annotated[str, typer.Argument(metavar="2026Q3")], approved_by: ApprovedBy = None) -> None:
+    """Decide the tiers of a quarter and publish the decisions."""
+    from csperf import closing, views
+
+    settings, period = load_settings(), Quarter.parse(quarter)
+    with console.bars() as progress:
+        done = closing.close_quarter(settings, period, approved_by, datetime.now(UTC), progress=progress)
+    console.show(*views.closed(done))
+
+
+@app.command()
+def backfill(
+    from_: Annotated[str, typer.Option("--from", metavar="MONTH", help="First month, like 2026-01.")],
+    to: Annotated[str, typer.Option("--to", metavar="MONTH", help="Last month, included.")],
+    source: SourceOption = None,
+    source_root: SourceRoot = None,
+    approved_by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who approves new revisions of closed months [CSPERF_APPROVER].")
+    ] = None,
+) -> None:
+    """Re-extract and rebuild past months; closed months as new revisions."""
+    from csperf import closing, views
+
+    settings = load_settings()
+    with console.bars() as progress:
+        done = closing.backfill(
+            settings,
+            Month.parse(from_),
+            Month.parse(to),
+            source=source,
+            source_root=source_root,
+            approved_by=approved_by or settings.approver,
+            approved_at=datetime.now(UTC),
+            progress=progress,
+        )
+    console.show(*views.backfilled(done))
+
+
+@app.command()
+def explain(
+    employee: Annotated[str, typer.Argument(metavar="EMPLOYEE")],
+    month: Annotated[str, typer.Argument(metavar="2026-09")],
+    all_rows: Annotated[bool, typer.Option(help="List all source rows instead of the first few.")] = False,
+) -> None:
+    """Every pay line down to measure, band, figure and source rows."""
+    from csperf.explain import explain as explain_pay
+
+    console.show(explain_pay(load_settings(), employee, Month.parse(month), all_rows).tree())
+
+
+@policy.command("list")
+def policy_list() -> None:
+    """The plans with their versions."""
+    from csperf.policy.commands import list_plans
+
+    console.show(list_plans(load_settings()))
+
+
+@policy.command("show")
+def policy_show(
+    plan: Annotated[str, typer.Argument(metavar="PLAN")],
+    on: Annotated[str | None, typer.Option(metavar="DATE", help="The day asked about (default: today).")] = None,
+) -> None:
+    """One plan as in force on a date."""
+    from csperf.policy.commands import show_plan
+
+    settings = load_settings()
+    console.show(show_plan(settings, plan, parse_date(on) if on else _today(settings)))
+
+
+@policy.command("check")
+def policy_check(
+    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder with plans of your own.")] = None,
+) -> None:
+    """Validate the plan files."""
+    from csperf.policy.commands import check_plans
+
+    problems = check_plans(load_settings(), directory)
+    if problems:
+        raise CsperfError("\n".join(problems))
+    console.show("All plans are valid.")
+
+
+@app.command()
+def status(
+    days: Annotated[int, typer.Option(help="How many of the newest business dates to look at.", min=1)] = 100,
+) -> None:
+    """What is landed, built, closed, and what is missing."""
+    from csperf.status import look, render
+
+    console.show(*render(look(load_settings(), days)))
+
+
+def _today(settings: Settings) -> date:
+    return datetime.now(settings.zone).date()
+
+
+def main() -> None:
+    """The `csperf` command."""
+    console.run(app, lambda: _debug)

@@ -1,0 +1,86 @@
+"""What the command line shows: results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from csperf.errors import CsperfError
+from csperf.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+def show(*parts: Any) -> None:
+    """Print texts and rich tables to stdout."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:  # into a file or pipe: whole lines, whatever the terminal's width
+        console = Console(width=200, no_color=True)
+    for part in parts:
+        console.print(part, highlight=False, markup=False) if isinstance(part, str) else console.print(part)
+
+
+def facts(title: str, rows: Sequence[tuple[str, object]]) -> Any:
+    """A small table of named figures."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in rows:
+        table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+    return table
+
+
+@contextmanager
+def bars() -> Iterator[Progress]:
+    """A progress bar a step on stderr while the block runs; nothing when stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    tasks: dict[str, TaskID] = {}
+    with Bars(*columns, console=Console(stderr=True)) as shown:
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = shown.add_task(step)
+            shown.update(tasks[step], completed=done, total=total or None)
+
+        yield report
+
+
+def run(command: Callable[[], object], debug: Callable[[], bool]) -> None:
+    """Run the command line and end the process with its exit code.
+
+    A CsperfError is one sentence on stderr and its own exit code; anything else that goes wrong is a fault of csperf,
+    said in one sentence with exit code 1. With --debug both come with the traceback.
+    """
+    try:
+        command()
+    except CsperfError as error:
+        _complain(str(error), debug())
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _complain("Stopped; start the command again and it goes on from what was kept.", debug())
+        sys.exit(1)
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [""])[0]
+        _complain(f"Unexpected {type(error).__name__}: {first} (run again with csperf --debug to see where).", debug())
+        sys.exit(1)
+
+
+def _complain(sentence: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(sentence, file=sys.stderr)

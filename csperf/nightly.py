@@ -1,0 +1,64 @@
+"""The nightly job for a date or a range: extract, check and land, build, sample, report, serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from csperf.errors import UsageError
+from csperf.periods import days
+from csperf.progress import Progress
+from csperf.settings import Settings
+from csperf.storage import home_lock
+
+if TYPE_CHECKING:
+    from csperf.ingest import IngestReport
+    from csperf.report import ReportPage
+    from csperf.sample import SampleReport
+    from csperf.warehouse import BuildReport
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run did, step by step."""
+
+    first: date
+    last: date
+    ingest: IngestReport
+    build: BuildReport
+    samples: list[SampleReport]
+    pages: list[ReportPage]
+
+
+def run(
+    settings: Settings,
+    first: date,
+    last: date,
+    source: str | None = None,
+    source_root: Path | None = None,
+    extracted_at: datetime | None = None,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Run the nightly job for every date from `first` to `last`, in one go.
+
+    `source` is a landing directory, a database URL, a mapping file or the name of a shipped mapping (default: the
+    setting). `extracted_at` goes into the manifests (default: the present). A dataset's date that is refused stops
+    nothing else: the report names it. A UsageError when there is no source or the dates are the wrong way round.
+    """
+    from csperf import ingest, report, sample, serving, warehouse
+    from csperf.sources import open_source
+
+    dates = days(first, last)
+    source = source or settings.source
+    if source is None:
+        raise UsageError("No source is given; name one with --source or in CSPERF_SOURCE.")
+    with home_lock(settings):
+        opened = open_source(settings, source, source_root or settings.source_root)
+        landed = ingest.ingest(settings, opened, dates, extracted_at or datetime.now(UTC), progress)
+        built = warehouse.build(settings, progress)
+        samples = sample.draw_days(settings, first, last, progress=progress)
+        pages = report.write_days(settings, first, last, progress=progress)
+        serving.publish(settings)
+    return RunReport(first, last, landed, built, samples, pages)
