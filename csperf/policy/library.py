@@ -35,7 +35,7 @@ class PolicyError(CsperfError):
     def __init__(self, path: Path, line: int | None, keys: tuple[str, ...], reason: str) -> None:
         place = f"{path.name}:{line}" if line else path.name
         key = f" at {'.'.join(keys)}" if keys else ""
-        super().__init__(f"{place}{key}: {reason}.")
+        super().__init__(f"{place}{key}: {reason.rstrip('.')}{'' if reason.endswith('?') else '.'}")
         self.line = line
         self.keys = keys
         self.reason = reason

@@ -20,6 +20,9 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 """Attributes of an employee that a plan may look at, with the codes each may take (empty: any text)."""
 
+STAND_INS = {"reserve": "senior", "trial": "junior"}
+"""Grades that read another's figure where a table has none of their own."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Number = Annotated[Decimal, Field(max_digits=18, decimal_places=6)]
 
@@ -133,7 +136,23 @@ class Figure(Strict):
         doubled = {keys for keys, _ in rows if [k for k, _ in rows].count(keys) > 1}
         if doubled:
             raise ValueError(f"'{'/'.join(sorted(doubled)[0])}' stands twice")
-        return rows
+        return rows + self._stand_ins(rows)
+
+    def _stand_ins(
+        self, rows: list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]]
+    ) -> list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]]:
+        """Rows for the grades that are paid as another where the table has no figure for them."""
+        if "grade" not in self.by:
+            return []
+        place = self.by.index("grade")
+        known = {keys for keys, _ in rows}
+        added = []
+        for grade, paid_as in STAND_INS.items():
+            for keys, leaf in rows:
+                other = (*keys[:place], grade, *keys[place + 1 :])
+                if keys[place] == paid_as and other not in known:
+                    added.append((other, leaf))
+        return added
 
     def _leaf(self, node: Any) -> Decimal | tuple[Band, ...]:
         if self.values is not None:

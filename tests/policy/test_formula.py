@@ -134,7 +134,7 @@ def test_a_value_outside_all_bands_and_an_absent_one_are_absent(con):
 
 def test_a_table_without_a_row_for_the_employee_is_absent(con):
     assert evaluate(con, "wage", grade="principal") == Decimal("4500.50")
-    assert evaluate(con, "wage", grade="trial") is None
+    assert evaluate(con, "wage", grade="lead") is None
 
 
 def test_absent_makes_absent_in_least_and_greatest(con):
