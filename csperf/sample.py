@@ -18,7 +18,7 @@ import duckdb
 from csperf.errors import CsperfError
 from csperf.landing import Partition, partitions
 from csperf.periods import days
-from csperf.policy.library import default_plan, load_plans, sample_size
+from csperf.policy.library import LoadedPlan, default_plan, load_plans, sample_size
 from csperf.progress import Progress, silent
 from csperf.sampling import pick_sql
 from csperf.settings import Settings
@@ -79,19 +79,18 @@ def draw_days(
     """
     progress = progress or silent
     with home_lock(settings):
-        landed = partitions(settings)
+        landed, plans = partitions(settings), load_plans(settings) if sizes is None else {}
         reports = []
         dates = [day for day in days(first, last) if _paths(landed, day, ("chat_sessions", "calls"))]
         for number, day in enumerate(dates):
             progress("sample", number, len(dates))
-            reports.append(_draw_day(settings, landed, day, plan_sizes(settings, day) if sizes is None else sizes))
+            reports.append(_draw_day(settings, landed, day, plan_sizes(plans, day) if sizes is None else sizes))
         progress("sample", len(dates), len(dates))
     return reports
 
 
-def plan_sizes(settings: Settings, day: date) -> dict[str, int]:
+def plan_sizes(plans: Mapping[str, LoadedPlan], day: date) -> dict[str, int]:
     """How many interactions each plan wants reviewed an agent and day; '' stands for the default plan."""
-    plans = load_plans(settings)
     sizes = {code: sample_size(plans, code, day) for code in plans}
     sizes[""] = sizes[default_plan(plans).plan.plan]
     return {code: size for code, size in sizes.items() if size is not None}
