@@ -1,0 +1,335 @@
+"""Closing months and quarters: draft, approval, publication; and the backfill of past months.
+
+`draft_*` and `publish_*` take the warehouse as it was built last; `close_*` and `backfill` build it first. Meanings:
+
+- A month or quarter can be closed when a delivery for its last day (or a later one) has been landed.
+- Months are closed in their order from the first one ever closed on: with an open month in between, a correction
+  could be paid before the month it corrects. Months before the first closed one were paid elsewhere; they may be
+  closed, never have to be.
+- A period whose figures are those of its newest revision gets no new one, whatever else was delivered since.
+- A quarter's decisions stand on their own: they need no closed month, and months need no closed quarter (a grade
+  decided late corrects what was paid).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+
+from csperf import figures, review
+from csperf.approval import check_approver, drop_draft, publish_draft, put_draft
+from csperf.errors import CsperfError
+from csperf.extract import figures_digest, write_decisions, write_extract
+from csperf.periods import Month, Quarter
+from csperf.progress import Progress
+from csperf.published import Revision, closed_periods, load_published, newest
+from csperf.settings import Settings
+from csperf.storage import home_lock
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What would be published. With `changed` false the newest revision says the same already and no draft is kept.
+
+    Holds no pay amounts: it may be shown and logged. `path` is the private folder with the figures.
+    """
+
+    period: str
+    revision: int
+    digest: str
+    changed: bool
+    path: Path
+    employees: int
+    rows: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Closed:
+    """How a closing ended: a new revision, a draft that waits for approval, or nothing to do."""
+
+    outcome: Literal["published", "draft", "unchanged"]
+    draft: Draft
+    revision: Revision | None
+
+
+@dataclass(frozen=True)
+class Backfilled:
+    """What a backfill did: the range run again, and how each closed period in and after it came out."""
+
+    first: Month
+    last: Month
+    run: Any
+    quarters: tuple[Closed, ...]
+    months: tuple[Closed, ...]
+
+
+def draft_month(settings: Settings, month: Month) -> Draft:
+    """Draft the next revision of a month's payroll from the warehouse as it is.
+
+    CsperfError when the month is not complete, an earlier one is still open, or its lines do not add up.
+    """
+    root, period = settings.payroll_dir, str(month)
+    with home_lock(settings), figures.open_figures(settings) as con:
+        last = newest(root, period)
+        figures.check_complete(con, month, period)
+        if last is None:
+            _check_order(con, settings, month)
+        number = last.number + 1 if last else 1
+        figures.prepare_month(con, month, number)
+        digest = figures_digest(con)
+        if last is not None and last.figures_digest == digest:
+            drop_draft(settings, root, period)
+            return _draft_of(last, changed=False)
+
+        def write(folder: Path) -> Mapping[str, Any]:
+            written = write_extract(con, folder, month)
+            return {
+                "kind": "payroll",
+                "pay_month": period,
+                "revision": number,
+                "status": "draft",
+                "figures_digest": written.figures_digest,
+                "input_digest": figures.input_digest(con, month),
+                "policy_digest": figures.policy_digest(con, month),
+                "employees": written.employees,
+                "row_count": written.row_count,
+                "control_total": str(written.control_total),
+                "files": written.files,
+                "parts": written.parts,
+                "prepared_by": settings.preparer,
+                "counts": review.month_counts(con),
+                "warnings": review.month_warnings(con, month),
+            }
+
+        return _draft_of(put_draft(settings, root, period, write), changed=True)
+
+
+def publish_month(
+    settings: Settings, month: Month, expected_digest: str, approved_by: str, approved_at: datetime
+) -> Revision:
+    """Publish the drafted revision of a month whose digest was approved; returns it (again, if it is done already).
+
+    CsperfError when the draft is not what was approved, the approver is the preparer, or the warehouse says
+    something else by now.
+    """
+    with home_lock(settings):
+        with figures.open_figures(settings) as con:
+            last = newest(settings.payroll_dir, month)
+            if last is None or last.figures_digest != expected_digest:
+                figures.prepare_month(con, month, last.number + 1 if last else 1)
+                _check_still(str(month), figures_digest(con), expected_digest)
+        done = publish_draft(settings, settings.payroll_dir, str(month), expected_digest, approved_by, approved_at)
+        refresh(settings)
+    return done
+
+
+def draft_quarter(settings: Settings, quarter: Quarter) -> Draft:
+    """Draft the next revision of a quarter's tier decisions from the warehouse as it is.
+
+    CsperfError when the quarter is not complete or nobody was employed in it.
+    """
+    root, period = settings.tiers_dir, str(quarter)
+    with home_lock(settings), figures.open_figures(settings) as con:
+        last = newest(root, period)
+        figures.check_complete(con, quarter.months[2], period)
+        number = last.number + 1 if last else 1
+        figures.prepare_quarter(con, quarter, number)
+        digest = figures.quarter_digest(con)
+        if last is not None and last.figures_digest == digest:
+            drop_draft(settings, root, period)
+            return _draft_of(last, changed=False)
+        counts = review.quarter_counts(con)
+        if not counts:
+            raise CsperfError(f"{period} has no tier decisions in the warehouse: nobody was employed in it.")
+
+        def write(folder: Path) -> Mapping[str, Any]:
+            files, parts = write_decisions(con, folder)
+            return {
+                "kind": "tiers",
+                "quarter": period,
+                "revision": number,
+                "status": "draft",
+                "figures_digest": digest,
+                "input_digest": figures.input_digest(con, quarter.months[2]),
+                "policy_digest": figures.policy_digest(con, quarter.months[2]),
+                "employees": sum(counts.values()),
+                "row_count": sum(counts.values()),
+                "files": files,
+                "parts": parts,
+                "prepared_by": settings.preparer,
+                "counts": counts,
+                "warnings": review.missing_deliveries(con, quarter.months[0], quarter.months[2]),
+            }
+
+        return _draft_of(put_draft(settings, root, period, write), changed=True)
+
+
+def publish_quarter(
+    settings: Settings, quarter: Quarter, expected_digest: str, approved_by: str, approved_at: datetime
+) -> Revision:
+    """Publish the drafted decisions of a quarter whose digest was approved; returns the revision.
+
+    The grades count from the next build on. CsperfError as in `publish_month`.
+    """
+    with home_lock(settings):
+        with figures.open_figures(settings) as con:
+            last = newest(settings.tiers_dir, quarter)
+            if last is None or last.figures_digest != expected_digest:
+                figures.prepare_quarter(con, quarter, last.number + 1 if last else 1)
+                _check_still(str(quarter), figures.quarter_digest(con), expected_digest)
+        done = publish_draft(settings, settings.tiers_dir, str(quarter), expected_digest, approved_by, approved_at)
+        refresh(settings)
+    return done
+
+
+def close_month(
+    settings: Settings,
+    month: Month,
+    approved_by: str | None,
+    approved_at: datetime,
+    progress: Progress | None = None,
+) -> Closed:
+    """Build the warehouse, draft the month and, with an approver, publish it. Without one it stops at the draft."""
+    with home_lock(settings):
+        _build(settings, progress)
+        return _close_month(settings, month, approved_by, approved_at)
+
+
+def close_quarter(
+    settings: Settings,
+    quarter: Quarter,
+    approved_by: str | None,
+    approved_at: datetime,
+    progress: Progress | None = None,
+) -> Closed:
+    """Build the warehouse, draft the quarter's decisions and, with an approver, publish them.
+
+    After a publication the months that the new grades reach are built again.
+    """
+    with home_lock(settings):
+        _build(settings, progress)
+        done = _close_quarter(settings, quarter, approved_by, approved_at)
+        if done.outcome == "published":
+            _build(settings, progress)
+        return done
+
+
+def backfill(
+    settings: Settings,
+    first: Month,
+    last: Month,
+    source: str | None = None,
+    source_root: Path | None = None,
+    approved_by: str | None = None,
+    approved_at: datetime | None = None,
+    progress: Progress | None = None,
+) -> Backfilled:
+    """Extract and rebuild past months again; closed periods whose figures differ then get a new revision.
+
+    Closed months and quarters after the range are looked at too, as are those that the re-read days before it lie
+    in: what follows from a changed month changes with it. Quarters come first, for their grades are paid by. Without
+    an approver the new revisions stay drafts. Open months stay open.
+    """
+    from csperf import nightly
+
+    if approved_at is None:
+        raise CsperfError("A backfill needs the time of its approval.")
+    if approved_by is not None:
+        check_approver(settings, approved_by, settings.preparer)
+    with home_lock(settings):
+        run = nightly.run(settings, first.first_day, last.last_day, source, source_root, approved_at, progress)
+        start = Month.of(first.first_day - timedelta(days=settings.lookback_days))
+        quarters = []
+        for quarter in map(Quarter.parse, closed_periods(settings.tiers_dir)):
+            if quarter.months[2] >= start:
+                quarters.append(_close_quarter(settings, quarter, approved_by, approved_at))
+                if quarters[-1].outcome == "published":
+                    _build(settings, progress)
+        months = [
+            _close_month(settings, month, approved_by, approved_at)
+            for month in map(Month.parse, closed_periods(settings.payroll_dir))
+            if month >= start
+        ]
+    return Backfilled(first, last, run, tuple(quarters), tuple(months))
+
+
+def refresh(settings: Settings) -> None:
+    """Bring schema `published` of the warehouse up to the record, so that its tables show a publication at once."""
+    with home_lock(settings):
+        try:
+            con = duckdb.connect(str(settings.warehouse_path))
+        except duckdb.IOException:
+            raise CsperfError(
+                f"{settings.warehouse_path} is open in another program; what was approved is published, and the "
+                "next build shows it there."
+            ) from None
+        with con:
+            load_published(con, settings)
+
+
+def _close_month(settings: Settings, month: Month, approved_by: str | None, approved_at: datetime) -> Closed:
+    drafted = draft_month(settings, month)
+    if not drafted.changed:
+        return Closed("unchanged", drafted, newest(settings.payroll_dir, month))
+    if approved_by is None:
+        refresh(settings)
+        return Closed("draft", drafted, None)
+    return Closed("published", drafted, publish_month(settings, month, drafted.digest, approved_by, approved_at))
+
+
+def _close_quarter(settings: Settings, quarter: Quarter, approved_by: str | None, approved_at: datetime) -> Closed:
+    drafted = draft_quarter(settings, quarter)
+    if not drafted.changed:
+        return Closed("unchanged", drafted, newest(settings.tiers_dir, quarter))
+    if approved_by is None:
+        refresh(settings)
+        return Closed("draft", drafted, None)
+    return Closed("published", drafted, publish_quarter(settings, quarter, drafted.digest, approved_by, approved_at))
+
+
+def _build(settings: Settings, progress: Progress | None) -> None:
+    from csperf import warehouse
+
+    warehouse.build(settings, progress)
+
+
+def _draft_of(revision: Revision, changed: bool) -> Draft:
+    manifest = revision.manifest
+    return Draft(
+        period=revision.period,
+        revision=revision.number,
+        digest=revision.figures_digest,
+        changed=changed,
+        path=revision.path,
+        employees=int(manifest["employees"]),
+        rows=int(manifest["row_count"]),
+        counts=dict(manifest.get("counts", {})),
+        warnings=tuple(manifest.get("warnings", ())),
+    )
+
+
+def _check_still(period: str, now: str, approved: str) -> None:
+    if now != approved:
+        raise CsperfError(
+            f"The figures of {period} have changed since they were approved (digest {now[:12]}, approved "
+            f"{approved[:12]}); draft them again and have that approved."
+        )
+
+
+def _check_order(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) -> None:
+    closed = [Month.parse(period) for period in closed_periods(settings.payroll_dir)]
+    if not closed or month < closed[0]:
+        return
+    built = {str(row[0]) for row in con.execute("select month from w.control.months").fetchall()}
+    still_open = [each for each in closed[0].until(month.plus(-1)) if each not in closed and str(each) in built]
+    if still_open:
+        raise CsperfError(
+            f"{month} cannot be closed while {', '.join(map(str, still_open))} is open; close months in their order."
+        )
