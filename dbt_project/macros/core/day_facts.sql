@@ -1,0 +1,58 @@
+{#-
+    The one list of what adds up over days: for each day model its employee column and its sums. The sums of chats
+    and calls that have the same name are told apart by a prefix.
+-#}
+{% macro day_facts() -%}
+    {{ return([
+        {'model': 'day_chats', 'employee': 'agent_id', 'sums': {
+            'sessions': 'sessions', 'answered_sessions': 'answered_sessions', 'resolved_sessions': 'resolved_sessions',
+            'first_responses': 'first_responses', 'first_response_us': 'first_response_us', 'replies': 'replies',
+            'response_us': 'response_us', 'ended_sessions': 'ended_sessions', 'chat_handle_us': 'handle_us',
+            'chat_rated': 'rated', 'chat_satisfied': 'satisfied', 'chat_csat_sum': 'csat_sum'}},
+        {'model': 'day_calls', 'employee': 'agent_id', 'sums': {
+            'calls': 'calls', 'calls_answered': 'calls_answered', 'wait_us': 'wait_us', 'ended_calls': 'ended_calls',
+            'call_handle_us': 'handle_us', 'call_rated': 'rated', 'call_satisfied': 'satisfied',
+            'call_csat_sum': 'csat_sum'}},
+        {'model': 'day_qa', 'employee': 'agent_id', 'sums': {
+            'qa_reviews': 'qa_reviews', 'qa_interactions': 'qa_interactions', 'qa_deduction': 'qa_deduction',
+            'qa_class_c': 'qa_class_c'}},
+        {'model': 'day_tickets', 'employee': 'agent_id', 'sums': {
+            'tickets': 'tickets', 'tickets_closed': 'tickets_closed', 'error_tickets': 'error_tickets'}},
+        {'model': 'day_attendance', 'employee': 'employee_id', 'sums': {
+            'scheduled_days': 'scheduled_days', 'worked_days': 'worked_days', 'paid_days': 'paid_days',
+            'present_days': 'present_days', 'late_days': 'late_days', 'absent_days': 'absent_days',
+            'unpaid_leave_days': 'unpaid_leave_days', 'night_shifts': 'night_shifts',
+            'overtime_hours_workday': 'overtime_hours_workday', 'overtime_hours_restday': 'overtime_hours_restday',
+            'overtime_hours_holiday': 'overtime_hours_holiday'}},
+        {'model': 'day_points', 'employee': 'employee_id', 'sums': {
+            'execution_points': 'execution_points', 'excellent_case_points': 'excellent_case_points',
+            'extra_points': 'extra_points'}},
+    ]) }}
+{%- endmacro %}
+
+{#- The names of all sums of day_facts. -#}
+{% macro sum_names() -%}
+    {%- set names = [] -%}
+    {%- for facts in day_facts() -%}{%- do names.extend(facts['sums'].keys()) -%}{%- endfor -%}
+    {{ return(names) }}
+{%- endmacro %}
+
+{#- All day facts of a month as rows of one shape, to be added up by employee and day or month. -#}
+{% macro day_fact_rows(month) -%}
+    {%- for facts in day_facts() %}
+    select
+        {{ facts['employee'] }} as employee_id
+        , business_date
+        {%- for other in day_facts() %}
+        {%- for name, column in other['sums'].items() %}
+        , {{ 'cast(' ~ column ~ ' as decimal(38, 6))' if other['model'] == facts['model']
+            else 'cast(0 as decimal(38, 6))' }} as {{ name }}
+        {%- endfor %}
+        {%- endfor %}
+    from {{ ref(facts['model']) }}
+    where business_date between cast('{{ month }}' as date) and {{ last_day_of_month(month) }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}

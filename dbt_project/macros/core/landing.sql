@@ -1,0 +1,71 @@
+{#- The landed rows of a dataset, for the business dates that are being rebuilt: a night reads the night's files. -#}
+{% macro landed(dataset) -%}
+    {%- set columns, files = [], [] -%}
+    {%- if execute -%}
+        {%- set columns = run_query(
+            "select column_name, sql_type from " ~ source('control', 'columns') ~ " where dataset = '" ~ dataset
+            ~ "' order by position").rows -%}
+        {%- set files = run_query(
+            "select partitions.path from " ~ source('control', 'partitions') ~ " as partitions inner join "
+            ~ source('control', 'stale_dates') ~ " as stale using (dataset, business_date) where dataset = '" ~ dataset
+            ~ "' and path is not null order by path").columns[0].values() -%}
+    {%- endif -%}
+    {{ return(adapter.dispatch('landed_files')(dataset, columns, files)) }}
+{%- endmacro %}
+
+{% macro default__landed_files(dataset, columns, files) -%}
+    {%- if files %}
+    select
+        partitions.business_date
+        {%- for column in columns %}
+        , landed.{{ column['column_name'] }}
+        {%- endfor %}
+    from read_parquet(['{{ files | join("', '") }}'], filename = true) as landed
+    inner join {{ source('control', 'partitions') }} as partitions
+        on landed.filename = partitions.path
+    {%- else %}
+    select
+        cast(null as date) as business_date
+        {%- for column in columns %}
+        , cast(null as {{ column['sql_type'] }}) as {{ column['column_name'] }}
+        {%- endfor %}
+    where false
+    {%- endif %}
+{%- endmacro %}
+
+{#- Before new rows of the rebuilt dates are added, the old ones go, also where a date has no rows any more. -#}
+{% macro clear_stale_dates(datasets) -%}
+    {%- if is_incremental() -%}
+    delete from {{ this }}
+    where business_date in (
+        select business_date from {{ source('control', 'stale_dates') }}
+        where dataset in ('{{ datasets | join("', '") }}')
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Stale dates of any of the datasets, as a subquery. -#}
+{% macro stale_dates(datasets) -%}
+    (select business_date from {{ source('control', 'stale_dates') }} where dataset in ('{{ datasets | join("', '") }}'))
+{%- endmacro %}
+
+{% macro default__roster_files(columns, files) -%}
+    {%- if files %}
+    select
+        months.month_start
+        {%- for column in columns %}
+        , landed.{{ column['column_name'] }}
+        {%- endfor %}
+    from read_parquet(['{{ files | join("', '") }}'], filename = true) as landed
+    inner join {{ source('control', 'months') }} as months
+        on landed.filename = months.roster_path
+    where months.stale
+    {%- else %}
+    select
+        cast(null as date) as month_start
+        {%- for column in columns %}
+        , cast(null as {{ column['sql_type'] }}) as {{ column['column_name'] }}
+        {%- endfor %}
+    where false
+    {%- endif %}
+{%- endmacro %}

@@ -1,0 +1,157 @@
+{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='month_start', batch_size='month',
+    begin='2000-01-01', lookback=0, concurrent_batches=false) }}
+
+{#- The measures of the contract (section 3), a column each, for exactly the employees active in the period. A month,
+    and with its last month a quarter and a year. Counts and sums of nothing are 0, means and shares of nothing are
+    absent. Attributes are those of the roster in force at the period's last day. -#}
+
+{%- set month = batch_month() %}
+
+with periods as (
+    select
+        'month' as period_kind
+        , {{ period_text("cast('" ~ month ~ "' as date)", 'month') }} as period
+        , cast('{{ month }}' as date) as period_start
+    {%- if month[5:7] in ('03', '06', '09', '12') %}
+    union all
+    select
+        'quarter'
+        , {{ period_text("cast('" ~ month ~ "' as date)", 'quarter') }}
+        , cast({{ first_month_of_quarter(month) }} as date)
+    {%- endif %}
+    {%- if month[5:7] == '12' %}
+    union all
+    select
+        'year'
+        , {{ period_text("cast('" ~ month ~ "' as date)", 'year') }}
+        , cast('{{ month[:4] }}-01-01' as date)
+    {%- endif %}
+)
+
+, active as (
+    select
+        periods.period_kind
+        , periods.period
+        , periods.period_start
+        , {{ last_day_of_month(month) }} as period_end
+        , roster.*
+    from {{ ref('roster_monthly') }} as roster
+    cross join periods
+    where
+        roster.month_start = cast('{{ month }}' as date)
+        and roster.hire_date <= {{ last_day_of_month(month) }}
+        and (roster.leave_date is null or roster.leave_date >= periods.period_start)
+)
+
+, sums as (
+    select
+        active.employee_id
+        , active.period_kind
+        {%- for name in sum_names() %}
+        , coalesce(sum(months.{{ name }}), 0) as {{ name }}
+        {%- endfor %}
+        -- A quarter's or year's deduction is the mean over the months in which the employee was active.
+        , coalesce(sum(months.qa_deduction) filter (
+            where {{ last_day_of_month_of('months.month_start') }} >= active.hire_date
+            and (active.leave_date is null or months.month_start <= active.leave_date)
+        ), 0) as qa_deduction_when_active
+    from active
+    left join {{ ref('month_sums') }} as months
+        on
+            active.employee_id = months.employee_id
+            and months.month_start between active.period_start and cast('{{ month }}' as date)
+    group by active.employee_id, active.period_kind
+)
+
+, counted as (
+    select
+        active.*
+        , {% for name in sum_names() %}sums.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
+        , sums.qa_deduction_when_active
+        , {{ days_between('active.period_start', 'active.period_end') }} + 1 as calendar_days
+        , {{ days_between('greatest(active.hire_date, active.period_start)',
+            'least(coalesce(active.leave_date, active.period_end), active.period_end)') }} + 1 as active_days
+        , {{ month_number('least(coalesce(active.leave_date, active.period_end), active.period_end)') }}
+            - {{ month_number('greatest(active.hire_date, active.period_start)') }} + 1 as active_months
+        , {{ month_number('active.period_end') }} - {{ month_number('active.period_start') }} + 1 as calendar_months
+        , {{ whole_months('active.hire_date', next_day('active.period_end')) }} as tenure_months
+        , {{ whole_months('active.grade_since', next_day('active.period_end')) }} as months_in_grade
+        , case
+            when active.post = 'voice' then sums.calls_answered
+            when active.post is not null then sums.sessions
+        end as volume
+    from active
+    inner join sums
+        on active.employee_id = sums.employee_id and active.period_kind = sums.period_kind
+)
+
+, post_means as (
+    select
+        period_kind
+        , post
+        , {{ ratio_6(millionths('sum(volume)'), 'count(*)') }} as volume_post_mean
+    from counted
+    where post is not null and scheduled_days > 0
+    group by period_kind, post
+)
+
+select
+    counted.employee_id
+    , counted.period_kind
+    , counted.period
+    , counted.month_start
+    , counted.period_start
+    , counted.period_end
+    , counted.name
+    , counted.post
+    , counted.grade
+    , counted.grade_since
+    , counted.team
+    , counted.lead_id
+    , counted.employment
+    , counted.education
+    , counted.city
+    , counted.plan
+    , counted.base_salary
+    , counted.hire_date
+    , counted.leave_date
+    , case when counted.active_months = counted.calendar_months then 1 else 0 end as active_all_months
+    , case when counted.leave_date is null or counted.leave_date >= counted.period_end then 1 else 0 end
+        as active_last_day
+    , cast(counted.sessions as decimal(18, 6)) as sessions
+    , cast(counted.calls_answered as decimal(18, 6)) as calls_answered
+    , cast(counted.volume as decimal(18, 6)) as volume
+    , post_means.volume_post_mean
+    , case
+        when counted.post = 'voice' then {{ ratio_6('counted.wait_us', 'counted.calls_answered') }}
+        else {{ ratio_6('counted.first_response_us', 'counted.first_responses') }}
+    end as first_response_seconds
+    , {{ ratio_6('counted.response_us', 'counted.replies') }} as response_seconds
+    , {{ ratio_6(millionths('counted.answered_sessions'), 'counted.sessions') }} as response_rate
+    , {{ ratio_6('counted.chat_handle_us + counted.call_handle_us', 'counted.ended_sessions + counted.ended_calls') }}
+        as handle_seconds
+    , {{ ratio_6(millionths('counted.resolved_sessions'), 'counted.sessions') }} as resolved_rate
+    , {{ ratio_6(millionths('(counted.chat_satisfied + counted.call_satisfied)'),
+        'counted.chat_rated + counted.call_rated') }} as csat_rate
+    , {{ ratio_6(millionths('(counted.chat_csat_sum + counted.call_csat_sum)'),
+        'counted.chat_rated + counted.call_rated') }} as csat_mean
+    , cast(counted.qa_reviews as decimal(18, 6)) as qa_reviews
+    , case
+        when counted.period_kind = 'month' then cast(counted.qa_deduction as decimal(18, 6))
+        else {{ ratio_6(millionths('counted.qa_deduction_when_active'), 'counted.active_months') }}
+    end as qa_deduction
+    , cast(counted.qa_class_c as decimal(18, 6)) as qa_class_c
+    {%- for name in ['tickets', 'error_tickets', 'scheduled_days', 'worked_days', 'paid_days', 'late_days',
+        'absent_days', 'unpaid_leave_days', 'night_shifts', 'overtime_hours_workday', 'overtime_hours_restday',
+        'overtime_hours_holiday'] %}
+    , cast(counted.{{ name }} as decimal(18, 6)) as {{ name }}
+    {%- endfor %}
+    , cast(case when counted.scheduled_days > 0 and counted.present_days = counted.scheduled_days then 1 else 0 end
+        as decimal(18, 6)) as full_attendance
+    {%- for name in ['execution_points', 'excellent_case_points', 'extra_points', 'tenure_months', 'months_in_grade',
+        'active_days', 'calendar_days'] %}
+    , cast(counted.{{ name }} as decimal(18, 6)) as {{ name }}
+    {%- endfor %}
+from counted
+left join post_means
+    on counted.period_kind = post_means.period_kind and counted.post = post_means.post
