@@ -20,7 +20,7 @@ import xlsxwriter
 
 from csperf.errors import CsperfError
 from csperf.periods import Month
-from csperf.published import file_digest, rows_digest
+from csperf.published import file_digest, quoted, rows_digest
 from csperf.storage import PRIVATE_FILE
 
 PERSON_COLUMNS = ("employee_id", "name", "team", "post", "grade", "plan")
@@ -92,7 +92,8 @@ def write_extract(con: duckdb.DuckDBPyConnection, folder: Path, month: Month) ->
     xlsx_path = folder / f"payroll_{month}.xlsx"
     lines_path = folder / f"pay_lines_{month}.parquet"
     retro_path = folder / f"retro_details_{month}.parquet"
-    csv_path.write_text("".join(map(_csv_line, [list[object](header), *rows])), encoding="utf-8-sig", newline="")
+    table: list[Sequence[object]] = [header, *rows]
+    csv_path.write_text("".join(map(_csv_line, table)), encoding="utf-8-sig", newline="")
     _write_xlsx(con, xlsx_path, header, rows, month)
     _copy(con, "select * from draft.lines order by employee_id, component", lines_path)
     parts = {"extract": csv_path.name, "sheet": xlsx_path.name, "lines": lines_path.name}
@@ -205,7 +206,7 @@ def _write_xlsx(
 
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    con.execute(f"copy ({query}) to '{str(path).replace(chr(39), chr(39) * 2)}' (format parquet, compression zstd)")
+    con.execute(f"copy ({query}) to {quoted(path)} (format parquet, compression zstd)")
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:

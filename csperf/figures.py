@@ -1,7 +1,7 @@
 """What a closing publishes: the figures of a month or quarter, taken from the warehouse and set beside the record.
 
-The warehouse is attached read-only as `w` to a connection of the closing's own; schema `published` is filled there
-from the record, schema `draft` holds what would be published.
+The warehouse is attached read-only as `csperf` (the name that its own views use) to a connection of the closing's
+own; schema `published` is filled there from the record, schema `draft` holds what would be published.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from csperf.published import (
     RETRO_COLUMNS,
     RETRO_PREFIX,
     load_published,
+    quoted,
     rows_digest,
 )
 from csperf.retro import add_retro
@@ -30,7 +31,7 @@ from csperf.settings import Settings
 
 @contextmanager
 def open_figures(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the warehouse as `w`, the record as schema `published` and an empty schema `draft`.
+    """A connection with the warehouse as `csperf`, the record as schema `published` and an empty schema `draft`.
 
     CsperfError when there is no warehouse yet or another program writes to it.
     """
@@ -41,7 +42,7 @@ def open_figures(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         con.execute("set timezone = 'UTC'")
         try:
-            con.execute(f"attach '{str(settings.warehouse_path).replace(chr(39), chr(39) * 2)}' as w (read_only)")
+            con.execute(f"attach {quoted(settings.warehouse_path)} as csperf (read_only)")
         except duckdb.IOException:
             raise CsperfError(
                 f"{settings.warehouse_path} is being written by another program; close that and try again."
@@ -63,7 +64,7 @@ def prepare_month(con: duckdb.DuckDBPyConnection, month: Month, revision: int) -
     con.execute(
         "insert into draft.lines by name select pay_month, $revision::integer as revision, employee_id, component, "
         "component_group, quantity, rate, base_amount, amount, policy_version, explanation "
-        "from w.payroll.computed_lines where pay_month = $month",
+        "from csperf.payroll.computed_lines where pay_month = $month",
         {"month": str(month), "revision": revision},
     )
     _check_lines(con, month)
@@ -82,7 +83,7 @@ def prepare_quarter(con: duckdb.DuckDBPyConnection, quarter: Quarter, revision: 
         taken = ", ".join("$revision::integer as revision" if name == "revision" else name for name in names)
         con.execute(f"create or replace table draft.{table} ({columns})")
         con.execute(
-            f"insert into draft.{table} by name select {taken} from w.tiers.{source} where quarter = $quarter",
+            f"insert into draft.{table} by name select {taken} from csperf.tiers.{source} where quarter = $quarter",
             {"quarter": str(quarter), "revision": revision},
         )
 
@@ -98,7 +99,7 @@ def quarter_digest(con: duckdb.DuckDBPyConnection) -> str:
 
 def input_digest(con: duckdb.DuckDBPyConnection, month: Month) -> str:
     """Digest of all that the figures of a month were computed from, as the build has noted it."""
-    row = con.execute("select digest from w.control.months where month = ?", [str(month)]).fetchone()
+    row = con.execute("select digest from csperf.control.months where month = ?", [str(month)]).fetchone()
     if row is None:
         raise CsperfError(f"{month} has no data in the warehouse; land it with csperf run first.")
     return str(row[0])
@@ -109,12 +110,12 @@ def policy_digest(con: duckdb.DuckDBPyConnection, month: Month) -> str:
     parameters = [month.last_day]
     steps = con.execute(
         "select plan_version, stage, step, period, formula, value_sql, frequency, rule, operator, threshold_sql "
-        "from w.policy.steps where effective_from <= $1 and $1 < effective_to order by all",
+        "from csperf.policy.steps where effective_from <= $1 and $1 < effective_to order by all",
         parameters,
     ).fetchall()
     figures = con.execute(
-        "select plan_version, figure, keys, band, value from w.policy.figures "
-        "semi join (select plan_version from w.policy.versions where effective_from <= $1 and $1 < effective_to) "
+        "select plan_version, figure, keys, band, value from csperf.policy.figures "
+        "semi join (select plan_version from csperf.policy.versions where effective_from <= $1 and $1 < effective_to) "
         "using (plan_version) order by all",
         parameters,
     ).fetchall()
@@ -125,7 +126,7 @@ def check_complete(con: duckdb.DuckDBPyConnection, last: Month, what: str) -> No
     """Refuse to close a period whose last day has not been delivered."""
     daily = [name for name, dataset in DATASETS.items() if dataset.kind == "daily"]
     row = con.execute(
-        "select max(business_date) from w.control.partitions where list_contains(?, dataset)", [daily]
+        "select max(business_date) from csperf.control.partitions where list_contains(?, dataset)", [daily]
     ).fetchone()
     newest = row[0] if row else None
     if newest is None or newest < last.last_day:
@@ -147,7 +148,7 @@ def _check_lines(con: duckdb.DuckDBPyConnection, month: Month) -> None:
     if clash:
         raise CsperfError(f"Component {clash[0]} has a name kept for corrections ({RETRO_PREFIX}…); rename it.")
     stranger = con.execute(
-        "select min(employee_id) from draft.lines anti join (select employee_id from w.measures.period_wide "
+        "select min(employee_id) from draft.lines anti join (select employee_id from csperf.measures.period_wide "
         "where period_kind = 'month' and period = ?) using (employee_id)",
         [str(month)],
     ).fetchone()
@@ -162,9 +163,9 @@ def _people(con: duckdb.DuckDBPyConnection, month: Month) -> None:
         create or replace table draft.people as
         with active as (
             select employee_id, name, team, post, grade, plan
-            from w.measures.period_wide where period_kind = 'month' and period = $month
+            from csperf.measures.period_wide where period_kind = 'month' and period = $month
         ), others as (
-            select employee_id, name, team, post, grade, plan from w.measures.roster_monthly
+            select employee_id, name, team, post, grade, plan from csperf.measures.roster_monthly
             where month_start <= $first
                 and employee_id in (select employee_id from draft.lines)
                 and employee_id not in (select employee_id from active)
@@ -173,7 +174,7 @@ def _people(con: duckdb.DuckDBPyConnection, month: Month) -> None:
             select * from active union all select * from others
         )
         select employee_id, name, team, post, grade, known.plan, plans.pay_date_rule, null::date as pay_date
-        from known left join w.policy.plans as plans on known.plan = plans.plan
+        from known left join csperf.policy.plans as plans on known.plan = plans.plan
         union all by name
         select distinct employee_id from draft.lines anti join known using (employee_id)
         """,
@@ -192,7 +193,7 @@ def _columns(con: duckdb.DuckDBPyConnection, month: Month) -> None:
         """
         create or replace table draft.columns as
         with of_plans as (
-            select distinct step as component from w.policy.steps
+            select distinct step as component from csperf.policy.steps
             where stage = 'component' and effective_from <= $last and $last < effective_to
                 and plan in (select plan from draft.people)
         ), wanted as (
@@ -205,7 +206,7 @@ def _columns(con: duckdb.DuckDBPyConnection, month: Month) -> None:
             coalesce(if(correction, '补发 ', '') || label_zh, '') as label_zh,
             coalesce(if(correction, 'correction: ', '') || label_en, '') as label_en
         from wanted
-        left join w.policy.components as known
+        left join csperf.policy.components as known
             on known.component = if(correction, substr(wanted.component, length($prefix) + 1), wanted.component)
         """,
         {"last": month.last_day, "prefix": RETRO_PREFIX},

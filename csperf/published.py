@@ -138,6 +138,11 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def quoted(text: object) -> str:
+    """A text (a path, say) as a literal in SQL."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
 def rows_digest(rows: Iterable[Sequence[object]]) -> str:
     """sha256 of rows in the order given; None and text are told apart, numbers count by their exact text."""
     digest = hashlib.sha256()

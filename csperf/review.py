@@ -30,13 +30,14 @@ def month_warnings(con: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
     )
     director = _ids(
         con,
-        "select employee_id from w.scorecards.scorecard_monthly where month = ? and for_director order by employee_id",
+        "select employee_id from csperf.scorecards.scorecard_monthly where month = ? and for_director "
+        "order by employee_id",
         [text],
     )
     stale = _ids(con, _CLOSED_OTHERWISE, [text])
     before = Quarter(month.year, month.quarter.number - 1) if month.quarter.number > 1 else Quarter(month.year - 1, 4)
     undecided = con.execute(
-        "select count(*) from w.tiers.computed_decisions where quarter = $1 and decision in ('promote', 'demote') "
+        "select count(*) from csperf.tiers.computed_decisions where quarter = $1 and decision in ('promote', 'demote') "
         "and $1 not in (select quarter from published.tier_runs where status = 'published')",
         [str(before)],
     ).fetchall()[0][0]
@@ -60,7 +61,7 @@ def missing_deliveries(con: duckdb.DuckDBPyConnection, first: Month, last: Month
     rows = con.execute(
         """
         with delivered as (
-            select distinct dataset, business_date from w.control.partitions
+            select distinct dataset, business_date from csperf.control.partitions
             where list_contains($daily, dataset) and business_date between $first and $last
         ), expected as (
             select dataset, day::date as business_date
@@ -89,13 +90,13 @@ _CLOSED_OTHERWISE = """
         select pay_month, employee_id, component, amount from published.pay_lines
         join newest using (pay_month, revision) where not starts_with(component, 'retro_')
     ), today as (
-        select pay_month, employee_id, component, amount from w.payroll.computed_lines
+        select pay_month, employee_id, component, amount from csperf.payroll.computed_lines
         where pay_month in (select pay_month from newest)
     )
     select distinct pay_month from (
         (select * from paid except select * from today) union all (select * from today except select * from paid)
     )
-    where pay_month in (select pay_month from w.payroll.computed_lines) order by pay_month
+    where pay_month in (select pay_month from csperf.payroll.computed_lines) order by pay_month
 """
 
 
