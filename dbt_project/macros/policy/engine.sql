@@ -24,3 +24,11 @@
 {% macro default__unpivoted(relation_sql, names) -%}
     unpivot ({{ relation_sql }}) on {{ names | join(', ') }} into name measure value value
 {%- endmacro %}
+
+{% macro first_month_of_quarter(month) -%}
+    date_trunc('quarter', cast('{{ month }}' as date))
+{%- endmacro %}
+
+{% macro last_day_of_month_of(column) -%}
+    last_day({{ column }})
+{%- endmacro %}
