@@ -7,8 +7,10 @@ from pathlib import Path
 from csperf.errors import UsageError
 from csperf.settings import Settings
 from csperf.sources.base import Source
+from csperf.sources.databases import Database, airflow_url, parse_url
 from csperf.sources.files import FileSource
 from csperf.sources.spool import Delivery, Spool, Unparsed
+from csperf.sources.sql import SqlSource
 
 __all__ = ["Delivery", "Source", "Spool", "Unparsed", "open_source"]
 
@@ -23,4 +25,8 @@ def open_source(settings: Settings, source: str | None = None, source_root: Path
     chosen = source or settings.source
     if not chosen:
         raise UsageError("No source is given; set CSPERF_SOURCE or pass --source with a landing directory or a URL.")
+    if chosen.startswith("airflow:"):
+        return SqlSource(settings, Database(settings, airflow_url(chosen.removeprefix("airflow:"))))
+    if "://" in chosen:
+        return SqlSource(settings, Database(settings, parse_url(chosen)))
     return FileSource(settings, Path(chosen).expanduser().resolve())

@@ -77,7 +77,7 @@ def _text(expression: str, native: str) -> str:
     return f"nullif(cast({expression} as varchar), '')"
 
 
-def _typed(column: Column, expression: str, native: str) -> str:
+def typed(column: Column, expression: str, native: str) -> str:
     """The field in the contract's type; null where it cannot be read."""
     sql_type = SQL_TYPES[column.type]
     text = _text(expression, native)
@@ -125,10 +125,10 @@ def typed_select(
     given = [f"{expression} as d{index}" for index, (_, expression, _) in enumerate(delivered)]
     given += [f"{expression} as {name}" for name, expression in (carried or {}).items()]
     position = {name: (index, native) for index, (name, _, native) in reversed(list(enumerate(delivered)))}
-    typed, failed, failures = [], [], []
+    fields, failed, failures = [], [], []
     for column in dataset.columns:
         index, native = position[column.name]
-        typed.append(f"{_typed(column, f'd{index}', native)} as {ident(column.name)}")
+        fields.append(f"{typed(column, f'd{index}', native)} as {ident(column.name)}")
         if column.type != "text" and not (column.type == "timestamp" and native in _NATIVE["timestamp"]):
             text = _text(f"d{index}", native)
             failed.append(f"({ident(column.name)} is null and {text} is not null)")
@@ -145,7 +145,7 @@ def typed_select(
     columns = ", ".join(ident(name) for name in dataset.column_names)
     return (
         f"with given as (select {row} as {ROW}, {', '.join(given)} from {relation}), "
-        f"typed as (select *, {', '.join(typed)} from given), "
+        f"typed as (select *, {', '.join(fields)} from given), "
         f"judged as (select *, {bad} as {BAD} from typed) "
         f"select cast({business_date} as date) as {DATE}, {ROW}, {columns}, {BAD}, "
         f"case when {BAD} is not null then cast(json_object({texts}) as varchar) end as {RAW} from judged"
