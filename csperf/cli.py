@@ -214,13 +214,11 @@ def policy_check(
 
 
 @app.command()
-def status(
-    days: Annotated[int, typer.Option(help="How many of the newest business dates to look at.", min=1)] = 100,
-) -> None:
+def status() -> None:
     """What is landed, built, closed, and what is missing."""
     from csperf.status import look, render
 
-    console.show(*render(look(load_settings(), days)))
+    console.show(*render(look(load_settings())))
 
 
 def _today(settings: Settings) -> date:

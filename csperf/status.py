@@ -1,0 +1,192 @@
+"""What is landed, built and closed, and what is missing: read from the records, without building anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from csperf.datasets import DATASETS
+from csperf.landing import Partition, partitions
+from csperf.periods import Month, Quarter, days
+from csperf.published import draft, newest
+from csperf.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class DatasetStatus:
+    """One dataset's landed deliveries. `missing` are daily dates without one, `refused` those not accepted, and why."""
+
+    name: str
+    first: date
+    last: date
+    deliveries: int
+    rows: int
+    quarantined: int
+    missing: tuple[date, ...]
+    refused: tuple[tuple[date, str], ...]
+
+
+@dataclass(frozen=True)
+class PeriodStatus:
+    """A month or quarter: `state` is open, draft or closed; QA figures only for months that are built."""
+
+    period: str
+    state: str
+    revision: int | None
+    employees: int | None = None
+    drawn: int | None = None
+    reviewed: int | None = None
+
+    @property
+    def missing_reviews(self) -> int | None:
+        return None if self.drawn is None or self.reviewed is None else self.drawn - self.reviewed
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything `csperf status` shows. `unbuilt` counts landed dates that the warehouse does not hold yet."""
+
+    home: str
+    datasets: tuple[DatasetStatus, ...]
+    built_to: date | None
+    unbuilt: int
+    months: tuple[PeriodStatus, ...] = field(default=())
+    quarters: tuple[PeriodStatus, ...] = field(default=())
+
+
+def look(settings: Settings) -> Status:
+    """The present state of CSPERF_HOME. Reads small files and the warehouse; changes nothing."""
+    landed = partitions(settings)
+    built_to, unbuilt, cards = _warehouse(settings, landed)
+    dates = [p.business_date for p in landed if DATASETS[p.dataset].kind == "daily" and p.path is not None]
+    months = list(Month.of(min(dates)).until(Month.of(max(dates)))) if dates else []
+    quarters = sorted({month.quarter for month in months})
+    return Status(
+        home=str(settings.home),
+        datasets=tuple(_dataset(name, landed, dates) for name in DATASETS if any(p.dataset == name for p in landed)),
+        built_to=built_to,
+        unbuilt=unbuilt,
+        months=tuple(_period(settings, month, cards.get(str(month), {})) for month in months),
+        quarters=tuple(_period(settings, quarter, {}) for quarter in quarters),
+    )
+
+
+def _dataset(name: str, landed: Sequence[Partition], dates: Sequence[date]) -> DatasetStatus:
+    found = sorted((p for p in landed if p.dataset == name), key=lambda p: p.business_date)
+    there = {p.business_date for p in found}
+    missing: tuple[date, ...] = ()
+    if DATASETS[name].kind == "daily" and dates:
+        missing = tuple(day for day in days(found[0].business_date, max(max(dates), max(there))) if day not in there)
+    return DatasetStatus(
+        name=name,
+        first=found[0].business_date,
+        last=found[-1].business_date,
+        deliveries=len(found),
+        rows=sum(p.rows for p in found if p.path is not None),
+        quarantined=sum(p.quarantined for p in found),
+        missing=missing,
+        refused=tuple((p.business_date, p.message) for p in found if p.message),
+    )
+
+
+def _warehouse(settings: Settings, landed: Sequence[Partition]) -> tuple[date | None, int, dict[str, dict[str, int]]]:
+    """The last date built, how many landed dates are not built, and the QA figures of each month's scorecards."""
+    from csperf.warehouse import connect
+
+    daily = {
+        (p.dataset, p.business_date): p.digest
+        for p in landed
+        if DATASETS[p.dataset].kind == "daily" and p.path is not None
+    }
+    if not settings.warehouse_path.exists():
+        return None, len(daily), {}
+    with connect(settings, read_only=True) as con:
+        built = {
+            (row[0], row[1]): row[2]
+            for row in con.execute("select dataset, business_date, digest from control.built").fetchall()
+        }
+        cards = con.execute(
+            """select month, count(*), coalesce(sum(qa_drawn), 0), coalesce(sum(qa_reviewed), 0)
+            from scorecards.scorecard_monthly group by month"""
+        ).fetchall()
+    current = [key for key, digest in daily.items() if built.get(key) == digest]
+    months = {row[0]: {"employees": int(row[1]), "drawn": int(row[2]), "reviewed": int(row[3])} for row in cards}
+    return max((day for _, day in current), default=None), len(daily) - len(current), months
+
+
+def _period(settings: Settings, period: Month | Quarter, figures: dict[str, int]) -> PeriodStatus:
+    root = settings.payroll_dir if isinstance(period, Month) else settings.tiers_dir
+    published = newest(root, period)
+    waiting = draft(root, period)
+    state = "draft" if waiting else "closed" if published else "open"
+    return PeriodStatus(str(period), state, published.number if published else None, **figures)
+
+
+def ranges(dates: Iterable[date]) -> str:
+    """Dates as text, runs of them shortened: `2026-07-01 … 2026-07-03, 2026-07-09`."""
+    runs: list[list[date]] = []
+    for day in sorted(dates):
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} … {run[-1]}" for run in runs)
+
+
+def render(status: Status) -> list[RenderableType]:
+    """The status as tables for the terminal, and sentences for what needs doing."""
+    from rich.table import Table
+
+    if not status.datasets:
+        return [f"Nothing is landed in {status.home} yet; start with csperf demo or csperf run."]
+    landed = Table(title=f"Landed in {status.home}", title_justify="left")
+    for heading in ("dataset", "from", "to"):
+        landed.add_column(heading)
+    for heading in ("deliveries", "rows", "quarantined", "missing", "refused"):
+        landed.add_column(heading, justify="right")
+    for entry in status.datasets:
+        numbers = (entry.deliveries, entry.rows, entry.quarantined, len(entry.missing), len(entry.refused))
+        landed.add_row(entry.name, str(entry.first), str(entry.last), *(f"{number:,}" for number in numbers))
+    parts: list[RenderableType] = [landed]
+    if status.months:
+        parts.append(_periods("Months", status.months))
+        parts.append(_periods("Quarters", status.quarters))
+    return [*parts, *sentences(status)]
+
+
+def sentences(status: Status) -> list[str]:
+    """What is missing or waits for someone, a sentence each."""
+    lines = []
+    for entry in status.datasets:
+        if entry.missing:
+            lines.append(f"{entry.name}: no delivery for {ranges(entry.missing)}.")
+        lines += [f"{entry.name} of {day} is refused: {message}" for day, message in entry.refused]
+    if status.built_to is None:
+        lines.append("Nothing is built yet; run csperf build.")
+    elif status.unbuilt:
+        lines.append(f"{status.unbuilt} landed deliveries are not built yet; run csperf build.")
+    lines += [
+        f"The draft of {p.period} waits for approval." for p in (*status.months, *status.quarters) if p.state == "draft"
+    ]
+    return lines
+
+
+def _periods(title: str, periods: Sequence[PeriodStatus]) -> Any:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column(title.lower().rstrip("s"))
+    table.add_column("state")
+    with_figures = any(entry.employees is not None for entry in periods)
+    for heading in ("revision", *(("employees", "QA drawn", "reviewed", "missing") if with_figures else ())):
+        table.add_column(heading, justify="right")
+    for entry in periods:
+        figures = (entry.employees, entry.drawn, entry.reviewed, entry.missing_reviews) if with_figures else ()
+        shown = (entry.revision, *figures)
+        table.add_row(entry.period, entry.state, *("" if number is None else f"{number:,}" for number in shown))
+    return table
