@@ -1,0 +1,67 @@
+# csperf: `make` or `make help` lists what there is. Everything is installed into this folder (.uv, .venv) and
+# nothing outside it is touched.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+export CSPERF_HOME ?= $(CURDIR)/var
+# Parallel test processes; the suite is written for two.
+TEST_WORKERS ?= 2
+ARGS ?=
+
+# uv keeps its cache here too, takes the Python that is there and the system's certificates (a company's TLS proxy).
+export UV_CACHE_DIR ?= $(CURDIR)/.uv/cache
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS := true
+export UV_LINK_MODE := hardlink
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+UV := .uv/bin/uv
+
+.PHONY: help install run test lint bench airflow lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: .venv/installed ## the locked environment in .venv, with .venv/bin/csperf
+
+run: .venv/installed ## a demo company's quarter through Airflow: landed, scored, decided, paid (under 3 minutes)
+	.venv/bin/python -m scripts.main_job $(ARGS)
+
+test: .venv/installed ## the whole test suite (ARGS="tests/test_periods.py -x" for a part)
+	.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
+
+lint: .venv/installed ## ruff, mypy, sqlfluff
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models dbt_project/tests
+
+bench: .venv/installed ## one night of 2,000 agents against its floor; prints a table
+	.venv/bin/python bench/night.py $(ARGS)
+
+airflow: .venv/installed ## a local Airflow with the four DAGs, at http://localhost:8080
+	.venv/bin/python -m scripts.local_airflow $(ARGS)
+
+lock: $(UV) ## resolve requirements.lock again from pyproject.toml
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-header \
+	  --output-file requirements.lock --quiet pyproject.toml
+
+clean: ## remove the environment and caches; records (var) stay
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+$(UV):
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); v = sys.version.split()[0]; \
+	  sys.exit(0 if ok else f"csperf needs Python 3.11, 3.12 or 3.13 and {sys.executable} is {v}; name another: make PYTHON=python3.12")'
+	$(PYTHON) -m pip install --quiet --no-cache-dir --target .uv --upgrade uv==$(UV_VERSION)
+	@touch $@
+
+# Bytecode is compiled now, once: Great Expectations alone takes nine seconds to import without it.
+.venv/installed: requirements.lock pyproject.toml | $(UV)
+	test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements.lock
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
+	@touch $@
