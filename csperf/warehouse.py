@@ -64,7 +64,7 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
     if read_only and not path.exists():
         raise CsperfError(f"There is no warehouse at {path} yet; run `csperf run` first.")
     path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR)
-    config = {"memory_limit": settings.memory_limit, "threads": settings.threads, "TimeZone": "UTC"}
+    config = {"memory_limit": settings.memory_limit, "threads": settings.threads}
     try:
         con = duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.IOException as error:
@@ -73,6 +73,7 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
         raise CsperfError(f"The warehouse {path} is being written by another run; try again when it is done.") from None
     try:
         path.chmod(PRIVATE_FILE)
+        con.execute("set TimeZone = 'UTC'")
         yield con
     finally:
         con.close()

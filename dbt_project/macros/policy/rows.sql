@@ -1,5 +1,6 @@
 {#- Months up to a month with their base and derived measures: the CTE `months` that a look over months reads.
-    `derived` is the relation with the stored derived measures (none on the first build), `last` the newest month. -#}
+    `derived` is the relation with the stored derived measures (none on the first build), `last` the newest month.
+    Rendered references, for dbt would cut a plain one down to the batch's own month. -#}
 {% macro months_cte(derived, month, last) -%}
 months as (
     select
@@ -8,7 +9,7 @@ months as (
         {%- for name in derived_names() %}
         , {{ 'stored.' ~ name if derived else 'cast(null as decimal(18, 6)) as ' ~ name }}
         {%- endfor %}
-    from {{ ref('period_wide') }} as wide
+    from {{ ref('period_wide').render() }} as wide
     {%- if derived %}
     left join (
         select

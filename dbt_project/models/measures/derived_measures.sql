@@ -54,8 +54,14 @@ with recursive
     {%- endfor %}
     {%- endfor %}
     select
-        cast(null as varchar), cast(null as varchar), cast(null as varchar), cast(null as date), cast(null as varchar)
-        , cast(null as varchar), cast(null as decimal(18, 6)), cast(null as varchar)
+        cast(null as varchar) as employee_id
+        , cast(null as varchar) as period_kind
+        , cast(null as varchar) as period
+        , cast(null as date) as month_start
+        , cast(null as varchar) as plan_version
+        , cast(null as varchar) as measure
+        , cast(null as decimal(18, 6)) as value
+        , cast(null as varchar) as explanation
     where false
 )
 

@@ -56,7 +56,7 @@ with periods as (
             and (active.leave_date is null or months.month_start <= active.leave_date)
         ), 0) as qa_deduction_when_active
     from active
-    left join {{ ref('month_sums') }} as months
+    left join {{ ref('month_sums').render() }} as months  -- rendered: a quarter looks back over its months
         on
             active.employee_id = months.employee_id
             and months.month_start between active.period_start and cast('{{ month }}' as date)

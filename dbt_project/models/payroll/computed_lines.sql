@@ -14,7 +14,7 @@
 
 with recursive
 
-{{ months_cte(ref('derived_measures'), month, 'this') }}
+{{ months_cte(ref('derived_measures').render(), month, 'this') }}
 , {{ reports_cte(month) }}
 
 , everyone as (
@@ -48,9 +48,16 @@ with recursive
     {%- endfor %}
     {%- endfor %}
     select
-        cast(null as date), cast(null as varchar), cast(null as varchar), cast(null as varchar)
-        , cast(null as decimal(18, 6)), cast(null as decimal(18, 6)), cast(null as decimal(18, 6))
-        , cast(null as decimal(18, 2)), cast(null as varchar), cast(null as varchar)
+        cast(null as date) as month_start
+        , cast(null as varchar) as employee_id
+        , cast(null as varchar) as component
+        , cast(null as varchar) as component_group
+        , cast(null as decimal(18, 6)) as quantity
+        , cast(null as decimal(18, 6)) as rate
+        , cast(null as decimal(18, 6)) as base_amount
+        , cast(null as decimal(18, 2)) as amount
+        , cast(null as varchar) as policy_version
+        , cast(null as varchar) as explanation
     where false
 )
 

@@ -9,7 +9,7 @@
 
 with recursive
 
-{{ months_cte(ref('derived_measures'), month, 'this') }}
+{{ months_cte(ref('derived_measures').render(), month, 'this') }}
 , {{ reports_cte(month) }}
 
 , ladder as (
@@ -73,9 +73,17 @@ with recursive
     union all
     {%- endfor %}
     select
-        cast(null as date), cast(null as varchar), cast(null as varchar), cast(null as integer), cast(null as varchar)
-        , cast(null as varchar), cast(null as decimal(18, 6)), cast(null as varchar), cast(null as decimal(18, 6))
-        , cast(null as boolean), cast(null as varchar)
+        cast(null as date) as month_start
+        , cast(null as varchar) as quarter
+        , cast(null as varchar) as employee_id
+        , cast(null as integer) as rule
+        , cast(null as varchar) as condition_name
+        , cast(null as varchar) as measure
+        , cast(null as decimal(18, 6)) as value
+        , cast(null as varchar) as operator
+        , cast(null as decimal(18, 6)) as threshold
+        , cast(null as boolean) as met
+        , cast(null as varchar) as plan_version
     where false
 )
 

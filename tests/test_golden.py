@@ -1,0 +1,185 @@
+"""Worked examples by hand, a file a plan: what the plans give through the real dbt models, to the cent.
+
+The examples enter as rows of `measures.period_wide`; everything after it is computed.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from csperf.periods import Month, Quarter
+from csperf.policy.library import _Loader, base_measures
+from csperf.policy.store import load_policies
+from csperf.published import load_published
+from csperf.settings import load_settings
+from csperf.warehouse import call_dbt, connect
+
+FILES = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
+MONTH, QUARTER = Month(2026, 1), Quarter(2026, 2)
+ATTRIBUTES = {
+    "post": "basic",
+    "grade": "junior",
+    "team": "T1",
+    "lead_id": None,
+    "employment": "full_time",
+    "education": "college",
+    "city": "Shanghai",
+    "base_salary": None,
+}
+FULL_MONTH = {
+    "active_days": 30,
+    "calendar_days": 30,
+    "scheduled_days": 22,
+    "worked_days": 22,
+    "paid_days": 22,
+    "active_all_months": 1,
+    "active_last_day": 1,
+}
+MODELS = "derived_measures scorecard_monthly computed_lines computed_conditions computed_decisions"
+
+
+def read(path: Path) -> dict:
+    return yaml.load(path.read_text(encoding="utf-8"), _Loader)
+
+
+def cases(kind: str) -> list:
+    found = []
+    for path in FILES:
+        content = read(path)
+        for number, case in enumerate(content.get(kind, [])):
+            found.append(pytest.param(content["plan"], number, case, id=f"{content['plan']}: {case['name']}"))
+    return found
+
+
+def wide_row(plan: str, employee_id: str, kind: str, period: str, month: Month, case: dict, given: dict) -> dict:
+    """A row of period_wide: what the example gives, and for the rest a full month of nothing."""
+    measures = {}
+    for code, entry in base_measures().items():
+        measures[code] = None if entry["kind"] == "mean" else 0
+    full = FULL_MONTH | ({"active_days": 91, "calendar_days": 91} if kind == "quarter" else {})
+    measures |= full | {"full_attendance": 0, "volume": 0, "volume_post_mean": None} | given
+    first = QUARTER.first_day if kind == "quarter" else month.first_day
+    return {
+        **{"employee_id": employee_id, "period_kind": kind, "period": period, "month_start": month.first_day},
+        **{"period_start": first, "period_end": month.last_day, "name": "example", "plan": plan},
+        **{"grade_since": date(2020, 1, 1), "hire_date": date(2020, 1, 1), "leave_date": None},
+        **ATTRIBUTES,
+        **case.get("employee", {}),
+        **measures,
+    }
+
+
+def all_rows() -> list[dict]:
+    rows = []
+    for path in FILES:
+        content = read(path)
+        plan = content["plan"]
+        for number, case in enumerate(content.get("months", [])):
+            given = case.get("given", {})
+            rows.append(wide_row(plan, f"{plan}/m{number}", "month", str(MONTH), MONTH, case, given))
+        for number, case in enumerate(content.get("quarters", [])):
+            employee_id, each = f"{plan}/q{number}", case["each"]
+            for place, month in enumerate(QUARTER.months):
+                given = each[place if len(each) == 3 else 0]
+                rows.append(wide_row(plan, employee_id, "month", str(month), month, case, given))
+            last = QUARTER.months[2]
+            rows.append(wide_row(plan, employee_id, "quarter", str(QUARTER), last, case, case["quarter"]))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    """A warehouse whose period_wide holds the examples, with everything after it built by dbt."""
+    settings = load_settings(home=tmp_path_factory.mktemp("golden"))
+    rows = all_rows()
+    dates = {"month_start", "period_start", "period_end", "grade_since", "hire_date", "leave_date"}
+    texts = {"employee_id", "period_kind", "period", "name", "plan", *ATTRIBUTES} - {"base_salary"}
+    columns = ", ".join(
+        f"{name} {'date' if name in dates else 'varchar' if name in texts else 'decimal(18,6)'}" for name in rows[0]
+    )
+    with connect(settings) as con:
+        load_policies(con, settings)
+        load_published(con, settings)
+        con.execute("create schema measures; create schema scorecards")
+        con.execute(f"create table measures.period_wide ({columns})")
+        marks = ", ".join("?" * len(rows[0]))
+        con.executemany(f"insert into measures.period_wide values ({marks})", [list(row.values()) for row in rows])
+        con.execute(
+            "create table measures.roster_monthly as select month_start, employee_id, lead_id "
+            "from measures.period_wide where period_kind = 'month'"
+        )
+        con.execute(
+            "create table scorecards.agent_daily (agent_id varchar, business_date date, sessions bigint, "
+            "calls_answered bigint, qa_reviews bigint)"
+        )
+    for window in ((MONTH, MONTH), (QUARTER.months[0], QUARTER.months[2])):
+        bounds = ["--event-time-start", str(window[0].first_day)]
+        bounds += ["--event-time-end", str(window[1].plus(1).first_day)]
+        call_dbt(settings, ["run", "--select", MODELS, *bounds])
+    with connect(settings, read_only=True) as con:
+        yield con
+
+
+@pytest.mark.parametrize(("plan", "number", "case"), cases("months"))
+def test_a_month(computed, plan, number, case):
+    employee_id = f"{plan}/m{number}"
+    lines = dict(
+        computed.execute(
+            "select component, amount from payroll.computed_lines where employee_id = ?", [employee_id]
+        ).fetchall()
+    )
+    measures = dict(
+        computed.execute(
+            "select measure, value from measures.derived_measures where employee_id = ?", [employee_id]
+        ).fetchall()
+    )
+    assert {name: lines.get(name) for name in case.get("lines", {})} == case.get("lines", {}), case["arithmetic"]
+    assert {name: measures.get(name) for name in case.get("measures", {})} == case.get("measures", {})
+    rating, listed, score = computed.execute(
+        "select rating, for_director, score from scorecards.scorecard_monthly where employee_id = ?", [employee_id]
+    ).fetchone()
+    if "rating" in case:
+        assert rating == case["rating"]
+    assert listed == case.get("for_director", False) or "lines" not in case or "rating" not in case
+    assert score == measures.get("total_points") or plan not in ("cs_2017",)
+
+
+@pytest.mark.parametrize(("plan", "number", "case"), cases("quarters"))
+def test_a_quarter(computed, plan, number, case):
+    found = computed.execute(
+        "select decision, grade_after, effective_from, reason from tiers.computed_decisions where employee_id = ?",
+        [f"{plan}/q{number}"],
+    ).fetchall()
+    assert len(found) == 1
+    decision, grade_after, effective_from, reason = found[0]
+    assert (decision, grade_after) == (case["decision"], case["grade_after"]), f"{case['arithmetic']}: {reason}"
+    assert effective_from == QUARTER.months[2].plus(1).first_day
+    assert reason
+
+
+def test_every_decision_has_its_conditions(computed):
+    bare = computed.execute(
+        "select employee_id from tiers.computed_decisions where decision <> 'not_rated' "
+        "and employee_id not in (select employee_id from tiers.computed_conditions)"
+    ).fetchall()
+    assert bare == []
+
+
+def test_an_explanation_writes_the_figures_out(computed):
+    plan = "cs_2017"
+    text = computed.execute(
+        "select explanation from payroll.computed_lines where employee_id = ? and component = 'performance_pay'",
+        [f"{plan}/m0"],
+    ).fetchone()[0]
+    assert text == "total_points 600 × point_value 0.5"
+
+
+def test_amounts_are_decimals(computed):
+    amounts = computed.execute("select amount from payroll.computed_lines").fetchall()
+    assert amounts
+    assert all(isinstance(row[0], Decimal) for row in amounts)
