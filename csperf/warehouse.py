@@ -319,4 +319,4 @@ def _read_event(line: str, told: Progress, problems: list[str]) -> None:
     if info.get("name") in ("LogModelResult", "LogTestResult") and "total" in data:
         told(f"build {data.get('node_info', {}).get('node_name', '')}", int(data["index"]), int(data["total"]))
     if info.get("level") == "error" and info.get("msg", "").strip():
-        problems.append(" ".join(str(info["msg"]).split()))
+        problems.append(" ".join(str(info["msg"]).partition("Traceback")[0].split()))

@@ -1,5 +1,5 @@
 {{ config(materialized='incremental', incremental_strategy='microbatch', event_time='month_start', batch_size='month',
-    begin='2000-01-01', lookback=0, concurrent_batches=false, on_schema_change='append_new_columns') }}
+    begin='2000-01-01', lookback=0, concurrent_batches=false) }}
 
 {#- The scorecard of an employee and month. A column for each base measure and for each derived one of any plan
     (empty where the employee's plan does not use it): a new plan brings its columns along. -#}
