@@ -165,7 +165,7 @@ def backfill(
             approved_at=datetime.now(UTC),
             progress=progress,
         )
-    console.show(*views.backfilled(done))
+    console.show(*views.backfilled(done, settings))
 
 
 @app.command()

@@ -1,0 +1,80 @@
+"""What the commands show of what the steps return: tables for the terminal and sentences. No pay amounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from csperf.console import facts
+from csperf.settings import Settings
+
+if TYPE_CHECKING:
+    from csperf.closing import Backfilled, Closed
+    from csperf.nightly import RunReport
+    from csperf.warehouse import BuildReport
+
+
+def build_report(built: BuildReport, settings: Settings) -> list[Any]:
+    """What was rebuilt."""
+    if not built.dates and not built.months:
+        return [f"The warehouse {settings.warehouse_path} is up to date."]
+    start = "from nothing, " if built.from_nothing else ""
+    months = ", ".join(str(month) for month in built.months)
+    return [f"Built {start}{len(built.dates)} business dates and the months {months}: {settings.warehouse_path}"]
+
+
+def run_report(done: RunReport, settings: Settings) -> list[Any]:
+    """What a run landed by dataset, what it built and where to look."""
+    from rich.table import Table
+
+    table = Table(title=f"Landed for {done.first} to {done.last}", title_justify="left")
+    table.add_column("dataset")
+    for heading in ("new deliveries", "unchanged", "accepted rows", "quarantined", "skipped", "no delivery", "refused"):
+        table.add_column(heading, justify="right")
+    for entry in done.ingest.datasets:
+        numbers = (entry.landed, entry.unchanged, entry.rows, entry.quarantined, entry.skipped, entry.missing)
+        table.add_row(entry.dataset, *(f"{number:,}" for number in numbers), f"{len(entry.refused):,}")
+    drawn = sum(sample.drawn for sample in done.samples)
+    missing = sum(sample.missing for sample in done.samples)
+    lines = [f"QA sample: {drawn:,} interactions drawn on {len(done.samples)} dates, {missing:,} not reviewed yet."]
+    if done.pages:
+        lines.append(f"Daily reports: {done.pages[-1].path.parent}")
+    return [table, *build_report(done.build, settings), *lines, f"For BI: {settings.serving_path}"]
+
+
+def refusals(done: RunReport) -> list[str]:
+    """A sentence for each delivery that was refused in the run."""
+    return [sentence for entry in done.ingest.datasets for sentence in entry.refused]
+
+
+def closed(done: Closed) -> list[Any]:
+    """How the closing of a month or quarter ended."""
+    draft = done.draft
+    if done.outcome == "unchanged":
+        return [f"{draft.period} is closed as revision {draft.revision} already and nothing has changed: {draft.path}"]
+    rows: Sequence[tuple[str, object]] = [
+        ("revision", draft.revision),
+        ("employees", draft.employees),
+        ("rows", draft.rows),
+        *((name.replace("_", " "), count) for name, count in draft.counts.items()),
+        ("digest", draft.digest[:16]),
+    ]
+    parts: list[Any] = [facts(f"{draft.period}: {done.outcome}", rows)]
+    parts += [f"Note: {warning}" for warning in draft.warnings]
+    if done.revision is not None and done.outcome == "published":
+        return [*parts, f"Published in {done.revision.path}"]
+    command = "close-quarter" if "Q" in draft.period else "close-month"
+    return [
+        *parts,
+        f"The draft is in {draft.path}; to publish it: csperf {command} {draft.period} --approved-by NAME",
+    ]
+
+
+def backfilled(done: Backfilled, settings: Settings) -> list[Any]:
+    """What a backfill ran and what came of the closed periods."""
+    outcomes = [
+        f"{closing.draft.period}: {closing.outcome}, revision {closing.draft.revision}"
+        for closing in (*done.quarters, *done.months)
+    ]
+    nothing = ["No closed month or quarter is touched by it."]
+    return [*run_report(done.run, settings), *(outcomes or nothing)]
