@@ -78,6 +78,7 @@ def draft_month(settings: Settings, month: Month) -> Draft:
     root, period = settings.payroll_dir, str(month)
     with home_lock(settings), figures.open_figures(settings) as con:
         last = newest(root, period)
+        inputs = figures.input_digest(con, month)
         figures.check_complete(con, month, period)
         if last is None:
             _check_order(con, settings, month)
@@ -96,7 +97,7 @@ def draft_month(settings: Settings, month: Month) -> Draft:
                 "revision": number,
                 "status": "draft",
                 "figures_digest": written.figures_digest,
-                "input_digest": figures.input_digest(con, month),
+                "input_digest": inputs,
                 "policy_digest": figures.policy_digest(con, month),
                 "employees": written.employees,
                 "row_count": written.row_count,
@@ -138,6 +139,7 @@ def draft_quarter(settings: Settings, quarter: Quarter) -> Draft:
     root, period = settings.tiers_dir, str(quarter)
     with home_lock(settings), figures.open_figures(settings) as con:
         last = newest(root, period)
+        inputs = figures.input_digest(con, quarter.months[2])
         figures.check_complete(con, quarter.months[2], period)
         number = last.number + 1 if last else 1
         figures.prepare_quarter(con, quarter, number)
@@ -157,7 +159,7 @@ def draft_quarter(settings: Settings, quarter: Quarter) -> Draft:
                 "revision": number,
                 "status": "draft",
                 "figures_digest": digest,
-                "input_digest": figures.input_digest(con, quarter.months[2]),
+                "input_digest": inputs,
                 "policy_digest": figures.policy_digest(con, quarter.months[2]),
                 "employees": sum(counts.values()),
                 "row_count": sum(counts.values()),
@@ -327,7 +329,7 @@ def _check_order(con: duckdb.DuckDBPyConnection, settings: Settings, month: Mont
     closed = [Month.parse(period) for period in closed_periods(settings.payroll_dir)]
     if not closed or month < closed[0]:
         return
-    built = {str(row[0]) for row in con.execute("select month from w.control.months").fetchall()}
+    built = {str(row[0]) for row in con.execute("select month from csperf.control.months").fetchall()}
     still_open = [each for each in closed[0].until(month.plus(-1)) if each not in closed and str(each) in built]
     if still_open:
         raise CsperfError(

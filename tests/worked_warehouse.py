@@ -1,0 +1,128 @@
+"""A warehouse with worked figures, for tests of what happens after the computation (demo data, invented people)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import duckdb
+
+from csperf.periods import Month, Quarter
+from csperf.policy.store import load_policies
+from csperf.published import load_published
+from csperf.settings import Settings
+
+PEOPLE = {
+    "E1": ("Demo An", "North", "basic", "junior", "cs_2017"),
+    "E2": ("Demo, Bo", "North", "vip", "senior", "cs_2017"),
+    "E3": ("示例三", "South", "voice", "trial", "cs_2017"),
+}
+GROUPS = {"pension_employee": "contribution"}
+
+Lines = Mapping[str, Mapping[str, str]]
+"""Amounts by employee and component."""
+
+
+@dataclass
+class Worked:
+    """What the warehouse says: pay by month, who has left by when, decisions by quarter, last landed day."""
+
+    pay: dict[str, Lines]
+    left: dict[str, str] = field(default_factory=dict)
+    decisions: dict[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
+    landed_until: str = "2026-12-31"
+    gaps: Sequence[str] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, settings: Settings) -> None:
+        """Put the figures in place of what the warehouse holds."""
+        settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+        with duckdb.connect(str(settings.warehouse_path)) as con:
+            load_policies(con, settings)
+            load_published(con, settings)
+            for schema in ("control", "measures", "payroll", "tiers", "scorecards", "quality"):
+                con.execute(f"create schema if not exists {schema}")
+            _control(con, self)
+            _people(con, self)
+            _pay(con, self)
+            _tiers(con, self)
+            con.execute("create or replace table quality.results as select 'calls' as dataset, 3 as failed")
+            con.execute(
+                "create or replace table quality.quarantine as select 'employees' as dataset, date '2026-07-01' as "
+                "business_date, 1 as row, 'salary' as \"check\", 'base_salary 9999 is odd' as reason, "
+                "'{\"base_salary\": 9999}' as row_json"
+            )
+
+
+def _control(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
+    con.execute("create or replace table control.months (month_start date, month varchar, digest varchar)")
+    for text, lines in worked.pay.items():
+        digest = f"inputs of {text}: {sorted((who, sorted(pay.items())) for who, pay in lines.items())}"
+        con.execute("insert into control.months values (?, ?, ?)", [Month.parse(text).first_day, text, digest])
+    con.execute(
+        "create or replace table control.partitions as select 'attendance' as dataset, day::date as business_date "
+        "from generate_series(date '2026-01-01', ?::date, interval 1 day) as days(day) where day::date::varchar not in "
+        "(select unnest(?::varchar[]))",
+        [worked.landed_until, list(worked.gaps)],
+    )
+
+
+def _people(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
+    columns = "employee_id varchar, name varchar, team varchar, post varchar, grade varchar, plan varchar"
+    con.execute(f"create or replace table measures.roster_monthly (month_start date, {columns})")
+    con.execute(f"create or replace table measures.period_wide (period_kind varchar, period varchar, {columns})")
+    con.execute(
+        "create or replace table scorecards.scorecard_monthly "
+        "(month varchar, employee_id varchar, total_points decimal(18,6), for_director boolean)"
+    )
+    for text in worked.pay:
+        for who, (name, *rest) in PEOPLE.items():
+            row = [who, worked.names.get(who, name), *rest]
+            con.execute("insert into measures.roster_monthly values (?, ?, ?, ?, ?, ?, ?)", [f"{text}-01", *row])
+            if worked.left.get(who, "9999") > text:
+                con.execute("insert into measures.period_wide values ('month', ?, ?, ?, ?, ?, ?, ?)", [text, *row])
+                con.execute("insert into scorecards.scorecard_monthly values (?, ?, 100, ?)", [text, who, who == "E3"])
+
+
+def _pay(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
+    con.execute(
+        "create or replace table payroll.computed_lines (month_start date, pay_month varchar, employee_id varchar, "
+        "component varchar, component_group varchar, quantity decimal(18,6), rate decimal(18,6), "
+        "base_amount decimal(18,6), amount decimal(18,2), policy_version varchar, explanation varchar)"
+    )
+    for text, lines in worked.pay.items():
+        for who, pay in lines.items():
+            for component, amount in pay.items():
+                con.execute(
+                    "insert into payroll.computed_lines values (?, ?, ?, ?, ?, null, null, null, ?, 'cs_2017@1', ?)",
+                    [
+                        *(Month.parse(text).first_day, text, who, component, GROUPS.get(component, "pay")),
+                        *(Decimal(amount), f"worked by hand: {amount}"),
+                    ],
+                )
+
+
+def _tiers(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
+    con.execute(
+        "create or replace table tiers.computed_decisions (quarter varchar, employee_id varchar, plan varchar, "
+        "post varchar, grade_before varchar, decision varchar, grade_after varchar, "
+        "effective_from date, reason varchar)"
+    )
+    con.execute(
+        "create or replace table tiers.computed_conditions (quarter varchar, employee_id varchar, condition varchar, "
+        "measure varchar, value decimal(18,6), operator varchar, threshold decimal(18,6), met boolean)"
+    )
+    for text, rows in worked.decisions.items():
+        start = Quarter.parse(text).months[2].plus(1).first_day
+        for who, decision, after in rows:
+            _, _, post, grade, plan = PEOPLE[who]
+            con.execute(
+                "insert into tiers.computed_decisions values (?, ?, ?, ?, ?, ?, ?, ?, 'worked by hand')",
+                [text, who, plan, post, grade, decision, after, start],
+            )
+            con.execute(
+                "insert into tiers.computed_conditions "
+                "values (?, ?, 'promote.csat', 'csat_rate', 0.9, '>=', 0.85, true)",
+                [text, who],
+            )
