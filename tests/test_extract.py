@@ -1,0 +1,102 @@
+"""The payroll extract, cell by cell."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import openpyxl
+import pytest
+
+from csperf import closing, extract
+from csperf.errors import CsperfError
+from csperf.figures import open_figures, prepare_month
+from csperf.periods import Month
+from csperf.settings import Settings
+from tests.worked_warehouse import Worked
+
+JULY = Month(2026, 7)
+HEADER = "employee_id,name,team,post,grade,plan,base_pay,performance_pay,grade_allowance,gross_pay,pay_date"
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """The draft of a month in which one has all components, one a single line and one none."""
+    settings = Settings(home=tmp_path / "home")
+    pay = {
+        "E2": {"base_pay": "3000.00", "performance_pay": "-0.01", "grade_allowance": "600.00"},
+        "E1": {"base_pay": "0.00"},
+    }
+    Worked({"2026-07": pay}, names={"E1": 'Demo "An"'}).write(settings)
+    return closing.draft_month(settings, JULY).path
+
+
+def test_the_csv_has_a_row_per_employee_and_a_column_per_component(written: Path) -> None:
+    content = (written / "payroll_2026-07.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    assert content.decode("utf-8-sig").split("\r\n") == [
+        HEADER,
+        'E1,"Demo ""An""",North,basic,junior,cs_2017,0.00,,,0.00,2026-08-25',
+        'E2,"Demo, Bo",North,vip,senior,cs_2017,3000.00,-0.01,600.00,3599.99,2026-08-25',
+        "E3,示例三,South,voice,trial,cs_2017,,,,0.00,2026-08-25",
+        "",
+    ]
+
+
+def test_the_sheet_says_the_same(written: Path) -> None:
+    book = openpyxl.load_workbook(written / "payroll_2026-07.xlsx")
+    rows = list(book.worksheets[0].iter_rows(values_only=True))
+    assert rows[0] == tuple(HEADER.split(","))
+    assert rows[2] == (
+        "E2", "Demo, Bo", "North", "vip", "senior", "cs_2017", 3000, -0.01, 600, 3599.99, datetime(2026, 8, 25)
+    )  # fmt: skip
+    assert rows[3][6:10] == (None, None, None, 0)
+    assert book.properties.created == datetime(2026, 7, 31)
+    labels = {row[0]: row[1] for row in book.worksheets[1].iter_rows(values_only=True)}
+    assert all(labels[name] for name in HEADER.split(","))
+
+
+def test_the_lines_file_holds_decimals(written: Path) -> None:
+    rows = duckdb.sql(
+        f"select employee_id, component, amount, typeof(amount) from '{written}/pay_lines_2026-07.parquet'"
+    ).fetchall()
+    assert rows[0] == ("E1", "base_pay", Decimal("0.00"), "DECIMAL(18,2)")
+    assert len(rows) == 4
+
+
+def test_a_name_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    Worked({"2026-07": {"E1": {"base_pay": "1.00"}}}, names={"E1": "=1+1"}).write(settings)
+    path = closing.draft_month(settings, JULY).path / "payroll_2026-07.xlsx"
+    cell = openpyxl.load_workbook(path).worksheets[0]["B2"]
+    assert (cell.value, cell.data_type) == ("=1+1", "s")
+
+
+def test_an_extract_that_does_not_add_up_is_not_written(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    Worked({"2026-07": {"E1": {"base_pay": "1.00"}}}).write(settings)
+    with open_figures(settings) as con:
+        prepare_month(con, JULY, 1)
+        con.execute("delete from draft.people where employee_id = 'E1'")
+        with pytest.raises(CsperfError, match=r"2026-07 does not add up: pay lines 1\.00, extract 0\.00"):
+            extract.write_extract(con, tmp_path, JULY)
+
+
+@pytest.mark.parametrize(
+    ("rule", "month", "expected"),
+    [
+        ("next_month_25", Month(2026, 7), date(2026, 8, 25)),
+        ("next_month_25", Month(2026, 12), date(2027, 1, 25)),
+        (None, Month(2026, 7), date(2026, 8, 25)),
+        ("same_month_25", Month(2026, 7), date(2026, 7, 25)),
+        ("last_working_day", Month(2026, 7), date(2026, 7, 31)),
+        ("last_working_day", Month(2026, 5), date(2026, 5, 29)),  # the 30th and 31st are a weekend
+        ("last_working_day", Month(2024, 2), date(2024, 2, 29)),
+        ("last_working_day", Month(2024, 9), date(2024, 9, 30)),
+        ("last_working_day", Month(2040, 6), date(2040, 6, 29)),  # no calendar yet: Monday to Friday
+    ],
+)
+def test_pay_dates(rule: str | None, month: Month, expected: date) -> None:
+    assert extract.pay_date(rule, month) == expected
