@@ -1,0 +1,205 @@
+"""The landing zone: what each source delivered, by dataset and business date, immutable and content-addressed.
+
+    landing/<dataset>/<date>/<version>/accepted.parquet     contract columns and _row
+                                       quarantine.parquet   a line a reason: row or line number, check, reason, content
+                                       set_aside.parquet    the quarantined rows in their types, to check them again
+                                       manifest.json
+    landing/<dataset>/<date>/current.json                   which version is in force, and the last refused attempt
+
+A version is a folder that never changes once it is there; `current.json` is replaced atomically.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+
+from csperf.datasets import DATASETS, Dataset
+from csperf.errors import CsperfError
+from csperf.settings import Settings
+from csperf.storage import write_json
+
+ACCEPTED, QUARANTINE, SET_ASIDE, MANIFEST, CURRENT = (
+    "accepted.parquet",
+    "quarantine.parquet",
+    "set_aside.parquet",
+    "manifest.json",
+    "current.json",
+)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The accepted version that is in force.
+
+    `digest` is that of the accepted rows' content whatever their order; `version` names the folder and changes with
+    anything that was found as well. `waiting` lists ids that some quarantined rows wait for, `references` the digests
+    of the datasets that the rows were checked against, `fingerprint` the source's own mark of the delivery.
+    """
+
+    version: str
+    digest: str
+    rows: int
+    quarantined: int
+    waiting: list[str] = field(default_factory=list)
+    references: dict[str, str | None] = field(default_factory=dict)
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The last attempt to deliver the date, which was refused."""
+
+    version: str
+    message: str
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Current:
+    """What `current.json` holds."""
+
+    accepted: InForce | None = None
+    refused: Refused | None = None
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A dataset's date in the landing zone.
+
+    `state` is `accepted`, or `refused` when the last attempt was; then `message` says why, and what else is told is
+    the earlier version still in force. `path`, `digest` and `version` are None when no version was ever accepted;
+    `manifest_path` is then the refused attempt's.
+    """
+
+    dataset: str
+    business_date: date
+    digest: str | None
+    path: Path | None
+    rows: int
+    quarantined: int
+    state: Literal["accepted", "refused"]
+    message: str | None
+    manifest_path: Path
+    version: str | None
+    refused_manifest_path: Path | None
+    current: Current
+
+    @property
+    def folder(self) -> Path:
+        """Where the date's versions lie."""
+        return self.manifest_path.parent.parent
+
+
+def partition_dir(settings: Settings, dataset: str, business_date: date) -> Path:
+    """Where a dataset's date lies."""
+    return settings.landing_dir / dataset / business_date.isoformat()
+
+
+def partitions(settings: Settings, datasets: Iterable[str] | None = None) -> list[Partition]:
+    """All partitions (of those datasets) by dataset and date, read from the small `current.json` files alone."""
+    found = []
+    for dataset in DATASETS if datasets is None else datasets:
+        folder = settings.landing_dir / dataset
+        try:
+            names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+        except FileNotFoundError:
+            continue
+        for name in names:
+            partition = _read(folder / name, dataset, name)
+            if partition is not None:
+                found.append(partition)
+    return found
+
+
+def partition(settings: Settings, dataset: str, business_date: date) -> Partition | None:
+    """One partition; None when nothing was ever landed for the date."""
+    return _read(partition_dir(settings, dataset, business_date), dataset, business_date.isoformat())
+
+
+def _read(folder: Path, dataset: str, name: str) -> Partition | None:
+    path = f"{folder}/{CURRENT}"
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  a plain open is twice as fast, for many thousand files
+            content = json.loads(file.read())
+    except FileNotFoundError:
+        return None  # killed between making the folder and the pointer: nothing was landed yet
+    except ValueError:
+        raise CsperfError(f"{path} is damaged; restore it, or delete its folder and run the date again.") from None
+    accepted = InForce(**content["accepted"]) if content["accepted"] else None
+    refused = Refused(**content["refused"]) if content["refused"] else None
+    return Partition(
+        dataset=dataset,
+        business_date=date.fromisoformat(name),
+        digest=accepted.digest if accepted else None,
+        path=folder / accepted.version / ACCEPTED if accepted else None,
+        rows=accepted.rows if accepted else 0,
+        quarantined=(accepted or refused).quarantined if accepted or refused else 0,  # type: ignore[union-attr]
+        state="refused" if refused else "accepted",
+        message=refused.message if refused else None,
+        manifest_path=folder / (accepted or refused).version / MANIFEST,  # type: ignore[union-attr]
+        version=accepted.version if accepted else None,
+        refused_manifest_path=folder / refused.version / MANIFEST if refused else None,
+        current=Current(accepted, refused),
+    )
+
+
+def write_current(folder: Path, current: Current) -> None:
+    """Point the date at a version, atomically."""
+    write_json(folder / CURRENT, asdict(current))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """A version's manifest."""
+    content: dict[str, Any] = json.loads(path.read_bytes())
+    return content
+
+
+def content_sql(dataset: Dataset, alias: str = "") -> str:
+    """SQL for a row's content as text that is the same in any version of DuckDB: each field with its length."""
+    parts = []
+    for column in dataset.columns:
+        name = f'{alias}"{column.name}"'
+        text = f"epoch_us({name})" if column.type == "timestamp" else name
+        text = f"cast({text} as varchar)"
+        parts.append(f"coalesce(length({text}) || ':' || {text}, '-')")
+    return " || ".join(parts)
+
+
+def sums_sql(text: str) -> str:
+    """SQL for what a digest of many texts is made of, whatever their order: their number and two sums of hashes."""
+    return f"count(*), coalesce(sum(md5_number_lower({text})), 0), coalesce(sum(md5_number_upper({text})), 0)"
+
+
+def read_parquet_sql(paths: Iterable[Path | str]) -> str:
+    """The SQL that reads some Parquet files, for where a parameter cannot stand."""
+    return "read_parquet([" + ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths) + "])"
+
+
+def load_roster_ids(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Make the table `known_employees(employee_id)`: everyone in any accepted roster. Equal rosters are read once."""
+    paths = {part.digest: str(part.path) for part in partitions(settings, ["employees"]) if part.path is not None}
+    con.execute("create or replace table known_employees (employee_id varchar)")
+    if paths:
+        con.execute(
+            "insert into known_employees select distinct employee_id from read_parquet(?)", [sorted(paths.values())]
+        )
+
+
+def load_dated(
+    con: duckdb.DuckDBPyConnection, table: str, columns: str, landed: Sequence[Partition], where: str = "true"
+) -> None:
+    """Append columns of partitions' accepted rows to a table, behind their business date."""
+    for part in landed:
+        if part.path is not None:
+            con.execute(
+                f"insert into {table} select distinct cast(? as date), {columns} from read_parquet(?) where {where}",
+                [part.business_date, str(part.path)],
+            )
