@@ -8,7 +8,7 @@ from datetime import date
 import duckdb
 
 from csperf.datasets import Dataset
-from csperf.sources.convert import copy_parquet, ident, quote, typed_select
+from csperf.sources.convert import copy_parquet, date_of, ident, quote, typed_select
 from csperf.sources.spool import BAD, DATE, RAW, ROW, Spool
 
 
@@ -30,10 +30,11 @@ class Collector:
         business_date: str,
         undated: date,
         carried: Mapping[str, str] | None = None,
+        reason: str | None = None,
     ) -> None:
         """Add a relation's rows; the arguments are those of `typed_select`."""
         dated = f"coalesce({business_date}, date {quote(str(undated))})"
-        select = typed_select(self._spool.dataset, relation, columns, dated, carried)
+        select = typed_select(self._spool.dataset, relation, columns, dated, carried, reason=reason)
         asked = ", ".join(f"(date {quote(str(day))}, {count})" for day, count in self.counts.items())
         self._con.execute(f"create or replace temp table batch as {select}")
         names = ", ".join(ident(name) for name in self._spool.dataset.column_names)
@@ -50,16 +51,18 @@ class Collector:
                 self.counts[day] += count
         self._con.execute("drop table batch")
 
-    def restart(self) -> None:
-        """Forget what was added: the reading begins again."""
-        for path in self._spool.rows:
-            path.unlink(missing_ok=True)
-        self._spool.rows.clear()
-        self.counts = dict.fromkeys(self.counts, 0)
+
+# A column beside the contract's that gives a row's business date, as messages need, which have none of their own.
+BUSINESS_DATE = "business_date"
 
 
-def own_date(dataset: Dataset) -> str | None:
-    """The expression over the typed columns that gives a daily row's business date; None where it has none."""
+def dating(dataset: Dataset, natives: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Where a delivered row's business date comes from: the expression for it, and what it needs carried along.
+
+    `natives` are the delivered columns and their DuckDB types. A column business_date goes before the dataset's own.
+    """
+    if BUSINESS_DATE in natives:
+        return "given_date", {"given_date": date_of(ident(BUSINESS_DATE), natives[BUSINESS_DATE])}
     if dataset.kind == "daily" and dataset.date_column:
-        return f"cast({ident(dataset.date_column)} as date)"
-    return None
+        return f"cast({ident(dataset.date_column)} as date)", {}
+    return "cast(null as date)", {}

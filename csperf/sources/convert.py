@@ -115,12 +115,14 @@ def typed_select(
     business_date: str,
     carried: Mapping[str, str] | None = None,
     row: str = "row_number() over ()",
+    reason: str | None = None,
 ) -> str:
     """The statement that gives the spool's columns from a relation.
 
     `delivered` lists (name, SQL expression over the relation, DuckDB type) of what was delivered; it must hold
     each column of the dataset. `carried` are further expressions over the relation by name; `business_date` is an
-    expression over those and the typed columns; `row` is one over the relation.
+    expression over those and the typed columns; `row` is one over the relation. With a `reason` every row is bad
+    for that reason, whatever else is wrong with it.
     """
     given = [f"{expression} as d{index}" for index, (_, expression, _) in enumerate(delivered)]
     given += [f"{expression} as {name}" for name, expression in (carried or {}).items()]
@@ -136,11 +138,10 @@ def typed_select(
                 f"case when {failed[-1]} then {quote(column.name + ': ')} "
                 f"|| '''' || left({text}, 60) || ''' ' || {quote(_EXPECTED[column.type])} end"
             )
-    bad = (
-        f"case when {' or '.join(failed)} then concat_ws('; ', {', '.join(failures)}) end"
-        if failed
-        else "cast(null as varchar)"
-    )
+    wrong = [f"concat_ws('; ', {', '.join([quote(reason), *failures])})"] if reason else []
+    if failures and not reason:
+        wrong = [f"case when {' or '.join(failed)} then concat_ws('; ', {', '.join(failures)}) end"]
+    bad = wrong[0] if wrong else "cast(null as varchar)"
     texts = ", ".join(f"{quote(name)}, cast(d{index} as varchar)" for index, (name, _, _) in enumerate(delivered))
     columns = ", ".join(ident(name) for name in dataset.column_names)
     return (
@@ -150,6 +151,14 @@ def typed_select(
         f"select cast({business_date} as date) as {DATE}, {ROW}, {columns}, {BAD}, "
         f"case when {BAD} is not null then cast(json_object({texts}) as varchar) end as {RAW} from judged"
     )
+
+
+def date_of(expression: str, native: str) -> str:
+    """A business date given outright: a date, or a time whose local date counts."""
+    as_time = typed(Column("business_date", "timestamp"), expression, native)
+    if native in _NATIVE["timestamp"]:
+        return f"cast({as_time} as date)"
+    return f"coalesce({typed(Column('business_date', 'date'), expression, native)}, cast({as_time} as date))"
 
 
 def copy_parquet(con: duckdb.DuckDBPyConnection, select: str, path: str) -> None:

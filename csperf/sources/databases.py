@@ -128,6 +128,8 @@ class Database:
             with engine.connect() as connection:
                 if self._url.get_backend_name() in ("mysql", "mariadb"):
                     self._set_mysql_zone(connection)
+                    connection.execute(sqlalchemy.text("set session transaction read only"))
+                    connection.commit()
                 yield SqlAlchemySession(connection)
         finally:
             engine.dispose()

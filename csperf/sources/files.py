@@ -52,6 +52,15 @@ class FileSource:
                     self._extract_file(con, result, day, files[day])
         return result
 
+    def fingerprint(self, dataset: Dataset, day: date) -> str | None:
+        """A mark that changes when the date's file is written anew, so that it need not be read to see; or None."""
+        paths = self._files(dataset).get(day, [])
+        if not paths:
+            return None
+        marks = [(path.name, status.st_size, status.st_mtime_ns, status.st_ino) for path in paths
+                 for status in [path.stat()]]  # fmt: skip
+        return f"{self._settings.encoding} {marks}"
+
     def _files(self, dataset: Dataset) -> dict[date, list[Path]]:
         """The dataset's files by their date."""
         found: dict[date, list[Path]] = {}

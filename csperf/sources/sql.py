@@ -10,18 +10,17 @@ import duckdb
 import pyarrow as pa
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from csperf.datasets import DATASETS, Column, Dataset
+from csperf.datasets import DATASETS, Dataset
 from csperf.errors import CsperfError
 from csperf.settings import Settings
-from csperf.sources.collect import Collector, own_date
-from csperf.sources.convert import connect, ident, typed
+from csperf.sources.collect import BUSINESS_DATE, Collector, dating
+from csperf.sources.convert import connect, ident
 from csperf.sources.databases import ConnectionLost, Database, Parameters, QueryRefused, Session
 from csperf.sources.files import chosen_dates
 from csperf.sources.spool import Delivery, Spool
 
 # A column of a full dataset's table that tells which date a row was delivered as of.
 AS_OF = "as_of"
-_SESSION_START = "csperf_session_started_at"
 
 # A database that is away for a moment is asked again before the run gives up.
 retrying = retry(
@@ -106,7 +105,7 @@ class SqlSource:
                 column = f"t.{self._database.quote(dataset.date_column)}"
             else:
                 column = f"s.{self._database.quote('started_at')}"
-                items.append(f"{column} as {_SESSION_START}")
+                items.append(f"{column} as {BUSINESS_DATE}")
                 sessions, key = self._database.quote("chat_sessions"), self._database.quote("session_id")
                 table = f"{table} t join {sessions} s on s.{key} = t.{key}"
             condition = f"{column} >= :first_time and {column} < :end_time"
@@ -151,13 +150,9 @@ def collect(
             continue
         con.register("arrived", batch)
         natives = {row[0]: row[1] for row in con.execute("describe arrived").fetchall()}
-        delivered = [(name, ident(name), native) for name, native in natives.items() if name != _SESSION_START]
-        date_sql, carried = own_date(dataset), {}
-        if _SESSION_START in natives:
-            start = Column(_SESSION_START, "timestamp")
-            carried["session_start"] = typed(start, ident(_SESSION_START), natives[_SESSION_START])
-            date_sql = "cast(session_start as date)"
-        collector.add("arrived", delivered, date_sql or "cast(null as date)", undated, carried)
+        delivered = [(name, ident(name), native) for name, native in natives.items() if name != BUSINESS_DATE]
+        date_sql, carried = dating(dataset, natives)
+        collector.add("arrived", delivered, date_sql, undated, carried)
         con.unregister("arrived")
 
 
