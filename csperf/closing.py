@@ -199,6 +199,8 @@ def close_month(
     progress: Progress | None = None,
 ) -> Closed:
     """Build the warehouse, draft the month and, with an approver, publish it. Without one it stops at the draft."""
+    if approved_by is not None:
+        check_approver(settings, approved_by, settings.preparer)
     with home_lock(settings):
         _build(settings, progress)
         return _close_month(settings, month, approved_by, approved_at)
@@ -215,11 +217,14 @@ def close_quarter(
 
     After a publication the months that the new grades reach are built again.
     """
+    if approved_by is not None:
+        check_approver(settings, approved_by, settings.preparer)
     with home_lock(settings):
         _build(settings, progress)
         done = _close_quarter(settings, quarter, approved_by, approved_at)
         if done.outcome == "published":
             _build(settings, progress)
+            refresh(settings)
         return done
 
 
@@ -259,11 +264,14 @@ def backfill(
             for month in map(Month.parse, closed_periods(settings.payroll_dir))
             if month >= start
         ]
+        refresh(settings)
     return Backfilled(first, last, run, tuple(quarters), tuple(months))
 
 
 def refresh(settings: Settings) -> None:
-    """Bring schema `published` of the warehouse up to the record, so that its tables show a publication at once."""
+    """Bring schema `published` of the warehouse and what BI reads up to the record, so that both show it at once."""
+    from csperf import serving
+
     with home_lock(settings):
         try:
             con = duckdb.connect(str(settings.warehouse_path))
@@ -274,6 +282,7 @@ def refresh(settings: Settings) -> None:
             ) from None
         with con:
             load_published(con, settings)
+        serving.publish(settings)
 
 
 def _close_month(settings: Settings, month: Month, approved_by: str | None, approved_at: datetime) -> Closed:
