@@ -1,4 +1,4 @@
-"""The warehouse: a cache of landing, policies and published revisions, brought up to date by one dbt call.
+"""The warehouse: a cache of landing, policies and published revisions, brought up to date by dbt.
 
 What is stale is found by comparing digests, never by remembering what a run did: a build that is killed at any
 point leaves nothing that the next one would not do again.
@@ -7,10 +7,6 @@ point leaves nothing that the next one would not do again.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,22 +14,35 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import pandas as pd
 
 from csperf import landing
 from csperf.datasets import DATASETS, SQL_TYPES
+from csperf.dbt_call import DBT_PROJECT, call_dbt
 from csperf.errors import CsperfError
 from csperf.landing import Partition
 from csperf.periods import Month
+from csperf.policy.library import load_plans, plans_digest
 from csperf.policy.store import load_policies
 from csperf.progress import Progress, silent
 from csperf.published import load_published
+from csperf.quality import insert_rows, load_quality
 from csperf.settings import PROJECT_ROOT, Settings
 from csperf.storage import PRIVATE_DIR, PRIVATE_FILE, home_lock
 
-DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-CODE = (DBT_PROJECT / "models", DBT_PROJECT / "macros", PROJECT_ROOT / "csperf" / "policy", Path(__file__))
-"""What computes the tables: when it changes, they are computed anew."""
+__all__ = ["BuildReport", "build", "call_dbt", "code_digest", "connect", "roster_in_force"]
+
+# What computes the tables: when it changes, they are computed anew.
+CODE = (
+    DBT_PROJECT / "models",
+    DBT_PROJECT / "macros",
+    DBT_PROJECT / "dbt_project.yml",
+    PROJECT_ROOT / "csperf" / "policy",
+)
+CODE_FILES = (Path(__file__), PROJECT_ROOT / "csperf" / "datasets.py", PROJECT_ROOT / "csperf" / "quality.py")
+# Landed rows that one dbt call reads: a long history is built in several, so that memory and scratch space stay small.
+ROWS_AT_ONCE = 15_000_000
+# A session's figures need its messages, so a date of one is read again with that of the other.
+READ_TOGETHER = (("chat_sessions", "chat_messages"),)
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
     except duckdb.IOException as error:
         if "lock" not in str(error).lower():
             raise
-        raise CsperfError(f"The warehouse {path} is being written by another run; try again when it is done.") from None
+        raise CsperfError(f"The warehouse {path} is open in another program; try again when it is closed.") from None
     try:
         path.chmod(PRIVATE_FILE)
         con.execute("set TimeZone = 'UTC'")
@@ -82,27 +91,45 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
 def build(settings: Settings, progress: Progress | None = None) -> BuildReport:
     """Bring all tables up to date with landing, policies and published revisions.
 
-    CsperfError when dbt fails, with dbt's own words and the model; the tables then stay as the last good build or
-    half way to the next, and the next build ends right.
+    Without any landed day there is no warehouse. CsperfError when dbt fails, with dbt's own words and the model; the
+    tables are then those of the last good build or on the way to the next, and the next build ends right.
     """
     told = progress or silent
     with home_lock(settings):
         told("plan the build", 0, 0)
         partitions = landing.partitions(settings)
-        from_nothing = _discard_outdated(settings)
+        accepted = [part for part in partitions if part.path is not None]
+        if not any(DATASETS[part.dataset].kind == "daily" for part in accepted):
+            _discard(settings)
+            return BuildReport((), (), False)
+        policy_digest = plans_digest(load_plans(settings))
+        from_nothing = _discard_outdated(settings, _months(accepted))
         with connect(settings) as con:
-            _write_control(con, partitions)
-            policy_digest = load_policies(con, settings)
             published_digest = load_published(con, settings)
-            plans = _plan_months(con, partitions, policy_digest)
-            dates, months = _write_stale(con, plans)
-            landing.load_quality(con, settings, partitions)
-            published_before = _info(con, "published")
-        if dates or months or published_before != published_digest:
-            _run_dbt(settings, months, told)
+            state = _state(partitions, policy_digest, published_digest)
+            if _info(con, "state") == state:
+                return BuildReport((), (), from_nothing)
+            if _info(con, "policy") != policy_digest:
+                load_policies(con, settings)
+                _set_info(con, "policy", policy_digest)
+            _write_control(con, accepted)
+            plans = _plan_months(con, accepted, policy_digest)
+            stale = _write_months(con, plans)
+            chunks = _stale_chunks(con)
+            load_quality(con, settings, partitions)
+        for number, chunk in enumerate(chunks[:-1], start=1):
+            _choose_dates(settings, chunk)
+            told(f"days {chunk[0]} to {chunk[-1]}", number, len(chunks))
+            call_dbt(settings, ["build", "--select", "path:models/staging", "tag:day"], told)
+            _mark_dates(settings)
+        if stale:
+            _choose_dates(settings, chunks[-1] if chunks else [])
+            window = ["--event-time-start", str(stale[0].first_day)]
+            window += ["--event-time-end", str(stale[-1].plus(1).first_day)]
+            call_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *window], told)
         with connect(settings) as con:
-            _mark_built(con, plans, published_digest)
-        return BuildReport(tuple(dates), tuple(months), from_nothing)
+            _mark_built(con, plans, state)
+        return BuildReport(tuple(day for chunk in chunks for day in chunk), tuple(stale), from_nothing)
 
 
 # ---- what has to be done ------------------------------------------------------------------------------------------
@@ -110,29 +137,40 @@ def build(settings: Settings, progress: Progress | None = None) -> BuildReport:
 
 def code_digest() -> str:
     """A digest of the code that computes the tables."""
-    digest = hashlib.sha256()
-    for root in CODE:
-        for path in [root] if root.is_file() else sorted(root.rglob("*")):
-            if path.suffix in (".sql", ".py", ".yml") or path.name == "measures.yaml":
-                digest.update(path.name.encode())
-                digest.update(path.read_bytes())
+    digest = hashlib.sha256(duckdb.__version__.encode())
+    files = [path for root in CODE for path in ([root] if root.is_file() else sorted(root.rglob("*")))]
+    for path in [*files, *CODE_FILES]:
+        if path.suffix in (".sql", ".py", ".yml") or path.name == "measures.yaml":
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _discard_outdated(settings: Settings) -> bool:
-    """Remove a warehouse that other code computed; True when there is none (any more)."""
+def _discard(settings: Settings) -> None:
+    for name in (settings.warehouse_path, Path(f"{settings.warehouse_path}.wal")):
+        name.unlink(missing_ok=True)
+
+
+def _discard_outdated(settings: Settings, months: Sequence[Month]) -> bool:
+    """Start anew when other code computed the warehouse, or it has months that are no more; True when it is empty."""
+    code = code_digest()
     if settings.warehouse_path.exists():
-        with connect(settings) as con:
-            con.execute("create schema if not exists control")
-            con.execute("create table if not exists control.info (name varchar primary key, value varchar)")
-            if _info(con, "code") == code_digest():
-                return False
-        settings.warehouse_path.unlink()
-        settings.warehouse_path.with_name(settings.warehouse_path.name + ".wal").unlink(missing_ok=True)
+        try:
+            with connect(settings) as con:
+                built = con.execute("select month_start from control.built_months").fetchall()
+                if _info(con, "code") == code and {row[0] for row in built} <= {month.first_day for month in months}:
+                    return False
+        except duckdb.CatalogException:
+            pass  # killed before it had its control tables
+    _discard(settings)
     with connect(settings) as con:
+        con.execute("begin")
         con.execute("create schema control")
         con.execute("create table control.info (name varchar primary key, value varchar)")
-        _set_info(con, "code", code_digest())
+        con.execute("create table control.built (dataset varchar, business_date date, digest varchar)")
+        con.execute("create table control.built_months (month_start date, digest varchar)")
+        _set_info(con, "code", code)
+        con.execute("commit")
     return True
 
 
@@ -145,19 +183,21 @@ def _set_info(con: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
     con.execute("insert or replace into control.info values (?, ?)", [name, value])
 
 
+def _state(partitions: Sequence[Partition], *digests: str) -> str:
+    """A digest of everything that a build looks at: equal, nothing has to be done and nothing is written."""
+    digest = hashlib.sha256("\n".join(digests).encode())
+    for part in partitions:
+        refused = part.current.refused.version if part.current.refused else None
+        digest.update(f"{part.path} {part.digest} {refused}\n".encode())
+    return digest.hexdigest()
+
+
 def _replace(con: duckdb.DuckDBPyConnection, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:
-    names = [part.split()[0] for part in columns.split(", ")]
-    frame = pd.DataFrame.from_records(list(rows), columns=names).astype(object)
     con.execute(f"create or replace table {table} ({columns})")
-    if len(frame):
-        con.register("new_rows", frame)
-        con.execute(f"insert into {table} select * from new_rows")
-        con.unregister("new_rows")
+    insert_rows(con, table, columns, rows)
 
 
-def _write_control(con: duckdb.DuckDBPyConnection, partitions: Sequence[Partition]) -> None:
-    con.execute("create table if not exists control.built (dataset varchar, business_date date, digest varchar)")
-    con.execute("create table if not exists control.built_months (month_start date, digest varchar)")
+def _write_control(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]) -> None:
     _replace(
         con,
         "control.columns",
@@ -172,43 +212,41 @@ def _write_control(con: duckdb.DuckDBPyConnection, partitions: Sequence[Partitio
         con,
         "control.partitions",
         "dataset varchar, business_date date, digest varchar, path varchar, row_count bigint, quarantined bigint",
-        [
-            (p.dataset, p.business_date, p.digest, str(p.path), p.rows, p.quarantined)
-            for p in partitions
-            if p.path is not None
-        ],
+        [(p.dataset, p.business_date, p.digest, str(p.path), p.rows, p.quarantined) for p in accepted],
     )
 
 
-def _plan_months(
-    con: duckdb.DuckDBPyConnection, partitions: Sequence[Partition], policy_digest: str
-) -> list[MonthPlan]:
-    """The months from the first landed daily date's to the last one's, each with its digest.
+def _months(accepted: Sequence[Partition]) -> list[Month]:
+    """The months from that of the first landed day to that of the last one."""
+    days = [part.business_date for part in accepted if DATASETS[part.dataset].kind == "daily"]
+    return list(Month.of(min(days)).until(Month.of(max(days))))
+
+
+def _plan_months(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition], policy_digest: str) -> list[MonthPlan]:
+    """The months that exist, each with its digest.
 
     A digest holds the previous month's, for a step may read what an earlier month stored.
     """
-    accepted = [p for p in partitions if p.path is not None]
-    daily = [p for p in accepted if DATASETS[p.dataset].kind == "daily"]
-    rosters = sorted((p for p in accepted if p.dataset == "employees"), key=lambda p: p.business_date)
-    if not daily:
-        return []
+    rosters = sorted((p for p in accepted if p.dataset == "employees"), key=lambda part: part.business_date)
     decisions = con.execute(
-        "select effective_from, quarter, revision, employee_id, decision, grade_after from published.tier_decisions "
-        "where decision in ('promote', 'demote') order by all"
+        "select effective_from, quarter, employee_id, grade_after from published.tier_decisions "
+        "inner join (select quarter, max(revision) as revision from published.tier_runs where status = 'published' "
+        "group by quarter) using (quarter, revision) where decision in ('promote', 'demote') order by all"
     ).fetchall()
-    first, last = min(p.business_date for p in daily), max(p.business_date for p in daily)
     by_month: dict[Month, list[str]] = {}
-    for p in daily:
-        by_month.setdefault(Month.of(p.business_date), []).append(f"{p.dataset}/{p.business_date}/{p.digest}")
+    for part in accepted:
+        if DATASETS[part.dataset].kind == "daily":
+            landed = f"{part.dataset}/{part.business_date}/{part.digest}"
+            by_month.setdefault(Month.of(part.business_date), []).append(landed)
     plans: list[MonthPlan] = []
     before = policy_digest
-    for month in Month.of(first).until(Month.of(last)):
+    for month in _months(accepted):
         roster = roster_in_force(rosters, month.last_day)
         parts = [
             before,
             *sorted(by_month.get(month, [])),
             f"roster/{roster.digest}" if roster else "no roster",
-            *(repr(row) for row in decisions if row[0] <= month.last_day),
+            *("/".join(map(str, row)) for row in decisions if row[0] <= month.last_day),
         ]
         before = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         plans.append(MonthPlan(month, str(roster.path) if roster else None, before))
@@ -216,37 +254,92 @@ def _plan_months(
 
 
 def roster_in_force(rosters: Sequence[Partition], day: date) -> Partition | None:
-    """The newest roster delivered at or before a day, the oldest if none was; None without any roster."""
+    """The newest roster delivered at or before a day, the oldest if none was; None without any roster.
+
+    `rosters` are in the order of their dates.
+    """
     earlier = [roster for roster in rosters if roster.business_date <= day]
     return earlier[-1] if earlier else (rosters[0] if rosters else None)
 
 
-def _write_stale(con: duckdb.DuckDBPyConnection, plans: Sequence[MonthPlan]) -> tuple[list[date], list[Month]]:
-    con.execute(
-        "create or replace table control.stale_dates as "
-        "select coalesce(p.dataset, b.dataset) as dataset, coalesce(p.business_date, b.business_date) as business_date "
-        "from control.partitions as p full outer join control.built as b "
-        "on p.dataset = b.dataset and p.business_date = b.business_date where p.digest is distinct from b.digest"
-    )
+def _write_months(con: duckdb.DuckDBPyConnection, plans: Sequence[MonthPlan]) -> list[Month]:
+    """The table of months; returns those to be rebuilt. Months follow each other, so from the first stale one on."""
     built = dict(con.execute("select month_start, digest from control.built_months").fetchall())
-    stale = [plan for plan in plans if built.get(plan.month.first_day) != plan.digest]
+    stale = [plan.month for plan in plans if built.get(plan.month.first_day) != plan.digest]
     _replace(
         con,
         "control.months",
         "month_start date, month varchar, roster_path varchar, digest varchar, stale boolean",
-        [(plan.month.first_day, str(plan.month), plan.roster_path, plan.digest, plan in stale) for plan in plans],
+        [(plan.month.first_day, str(plan.month), plan.roster_path, plan.digest, plan.month in stale) for plan in plans],
     )
-    dates = con.execute(
-        "select distinct business_date from control.stale_dates where dataset <> 'employees' order by 1"
-    ).fetchall()
-    return [row[0] for row in dates], [plan.month for plan in stale]
+    return stale
 
 
-def _mark_built(con: duckdb.DuckDBPyConnection, plans: Sequence[MonthPlan], published_digest: str) -> None:
+_STALE = """
+    select coalesce(landed.dataset, built.dataset) as dataset,
+        coalesce(landed.business_date, built.business_date) as business_date, coalesce(row_count, 0) as row_count
+    from (select * from control.partitions where dataset in (select unnest(?))) as landed
+    full outer join control.built
+        on landed.dataset = built.dataset and landed.business_date = built.business_date
+    where landed.digest is distinct from built.digest
+"""
+
+
+def _stale_chunks(con: duckdb.DuckDBPyConnection) -> list[list[date]]:
+    """The dates to be rebuilt, in their order, in lists that are not too long for one call."""
+    daily = [name for name, dataset in DATASETS.items() if dataset.kind == "daily"]
+    rows = con.execute(f"select dataset, business_date, row_count from ({_STALE}) order by 2, 1", [daily]).fetchall()
+    con.execute("create or replace table control.all_stale_dates (dataset varchar, business_date date)")
+    stale = {(dataset, day) for dataset, day, _ in rows}
+    for pair in READ_TOGETHER:
+        stale |= {(name, day) for dataset, day in stale if dataset in pair for name in pair}
+    insert_rows(con, "control.all_stale_dates", "dataset varchar, business_date date", sorted(stale))
+    chunks: list[list[date]] = []
+    size = 0
+    for _, day, count in rows:
+        if not chunks or (size + count > ROWS_AT_ONCE and day != chunks[-1][-1]):
+            chunks.append([day])
+            size = 0
+        elif day != chunks[-1][-1]:
+            chunks[-1].append(day)
+        size += count
+    return chunks
+
+
+def _choose_dates(settings: Settings, dates: Sequence[date]) -> None:
+    """Tell dbt which of the stale dates the next call rebuilds."""
+    with connect(settings) as con:
+        con.execute(
+            "create or replace table control.stale_dates as select * from control.all_stale_dates "
+            "where business_date in (select unnest(cast(? as date[])))",
+            [list(dates)],
+        )
+
+
+# ---- what is done -------------------------------------------------------------------------------------------------
+
+
+def _mark_dates(settings: Settings) -> None:
+    with connect(settings) as con:
+        _built_dates(con)
+
+
+def _built_dates(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("begin")
     con.execute(
-        "create or replace table control.built as select dataset, business_date, digest from control.partitions"
+        "delete from control.built using control.stale_dates as stale "
+        "where built.dataset = stale.dataset and built.business_date = stale.business_date"
     )
+    con.execute(
+        "insert into control.built select dataset, business_date, digest from control.partitions "
+        "semi join control.stale_dates using (dataset, business_date)"
+    )
+    con.execute("commit")
+
+
+def _mark_built(con: duckdb.DuckDBPyConnection, plans: Sequence[MonthPlan], state: str) -> None:
+    _built_dates(con)
+    con.execute("begin")
     _replace(
         con,
         "control.built_months",
@@ -254,69 +347,7 @@ def _mark_built(con: duckdb.DuckDBPyConnection, plans: Sequence[MonthPlan], publ
         [(plan.month.first_day, plan.digest) for plan in plans],
     )
     con.execute("update control.months set stale = false")
-    con.execute("create or replace table control.stale_dates (dataset varchar, business_date date)")
-    _set_info(con, "published", published_digest)
+    con.execute("delete from control.stale_dates")
+    _set_info(con, "state", state)
     con.execute("commit")
     con.execute("checkpoint")
-
-
-# ---- dbt ----------------------------------------------------------------------------------------------------------
-
-
-def _run_dbt(settings: Settings, months: Sequence[Month], told: Progress) -> None:
-    if months:
-        window = ["--event-time-start", str(months[0].first_day)]
-        window += ["--event-time-end", str(months[-1].plus(1).first_day)]
-    else:
-        # Nothing of a month has changed: only what copies the published record is rebuilt.
-        window = ["--exclude", "config.incremental_strategy:microbatch"]
-    call_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *window], told)
-
-
-def call_dbt(settings: Settings, arguments: Sequence[str], told: Progress = silent) -> None:
-    """One dbt call in a process of its own (it leaves no lock and no memory behind), its progress told along.
-
-    CsperfError with the failing models and dbt's messages.
-    """
-    home = settings.home / "dbt"
-    home.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR)
-    environment = os.environ | {
-        "CSPERF_WAREHOUSE": str(settings.warehouse_path),
-        "CSPERF_MEMORY_LIMIT": settings.memory_limit,
-        "CSPERF_THREADS": str(settings.threads),
-        "DBT_TARGET_PATH": str(home / "target"),
-        "DBT_LOG_PATH": str(home / "logs"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "PYTHONUNBUFFERED": "1",
-    }
-    command = [sys.executable, "-m", "dbt.cli.main", "--log-format", "json", "--log-level-file", "none", *arguments]
-    command += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=home
-    )
-    problems: list[str] = []
-    tail: list[str] = []
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            tail = [*tail[-20:], line.rstrip()]
-            _read_event(line, told, problems)
-        code = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    if code != 0:
-        raise CsperfError(f"The build failed: {' '.join(problems[:3]) or ' '.join(tail[-5:])}")
-
-
-def _read_event(line: str, told: Progress, problems: list[str]) -> None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return
-    info, data = event.get("info", {}), event.get("data", {})
-    if info.get("name") in ("LogModelResult", "LogTestResult") and "total" in data:
-        told(f"build {data.get('node_info', {}).get('node_name', '')}", int(data["index"]), int(data["total"]))
-    if info.get("level") == "error" and info.get("msg", "").strip():
-        problems.append(" ".join(str(info["msg"]).partition("Traceback")[0].split()))

@@ -20,7 +20,7 @@
         {%- for column in columns %}
         , landed.{{ column['column_name'] }}
         {%- endfor %}
-    from read_parquet(['{{ files | join("', '") }}'], filename = true) as landed
+    from read_parquet(['{{ files | map('replace', "'", "''") | join("', '") }}'], filename = true, hive_partitioning = false) as landed
     inner join {{ source('control', 'partitions') }} as partitions
         on landed.filename = partitions.path
     {%- else %}
@@ -56,7 +56,7 @@
         {%- for column in columns %}
         , landed.{{ column['column_name'] }}
         {%- endfor %}
-    from read_parquet(['{{ files | join("', '") }}'], filename = true) as landed
+    from read_parquet(['{{ files | map('replace', "'", "''") | join("', '") }}'], filename = true, hive_partitioning = false) as landed
     inner join {{ source('control', 'months') }} as months
         on landed.filename = months.roster_path
     where months.stale

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='append',
+{{ config(materialized='incremental', incremental_strategy='append', tags=['day'],
     pre_hook="{{ clear_stale_dates(['chat_sessions', 'chat_messages']) }}") }}
 
 {#- An agent's chats of a day, as sums and counts that add up over days. -#}

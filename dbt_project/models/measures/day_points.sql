@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='append',
+{{ config(materialized='incremental', incremental_strategy='append', tags=['day'],
     pre_hook="{{ clear_stale_dates(['points']) }}") }}
 
 {#- The points given to an employee on a day. -#}

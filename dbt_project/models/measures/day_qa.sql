@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='append',
+{{ config(materialized='incremental', incremental_strategy='append', tags=['day'],
     pre_hook="{{ clear_stale_dates(['qa_reviews']) }}") }}
 
 {#- The QA reviews of an agent's interactions of a day; a review counts once, its items add up. -#}

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='append',
+{{ config(materialized='incremental', incremental_strategy='append', tags=['day'],
     pre_hook="{{ clear_stale_dates(['chat_sessions', 'chat_messages']) }}") }}
 
 {#- A session with its response times. The messages of a session are read in the order of message_no; bot and system

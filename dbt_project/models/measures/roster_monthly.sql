@@ -8,7 +8,8 @@
 
 with newest as (
     select quarter, max(revision) as revision
-    from {{ source('published', 'tier_decisions') }}
+    from {{ source('published', 'tier_runs') }}
+    where status = 'published'
     group by quarter
 )
 

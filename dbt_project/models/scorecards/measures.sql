@@ -3,6 +3,8 @@
 
 {#- The long table of measures: those of the contract and the plans' derived ones, for month, quarter and year. -#}
 
+-- depends_on: {{ ref('period_wide') }}
+
 {%- set month = batch_month() -%}
 {%- set names = base_measure_names() %}
 
