@@ -1,0 +1,75 @@
+"""The month's payroll in Airflow: draft, approval, publication."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Param, dag, get_current_context, task
+
+from csperf.orchestration import runs, steps
+from csperf.orchestration.approval import Approval
+from csperf.orchestration.common import (
+    DEFAULT_ARGS,
+    PAYROLL,
+    POOL,
+    SCORECARDS,
+    TIERS,
+    LogProgress,
+    refusals_are_final,
+    schedule,
+    start_date,
+)
+from csperf.settings import load_settings
+
+DOC = """\
+At 06:00 on the 21st, for the month before (parameter `month`: another one). **draft** builds the month and writes
+its extract into a private folder, **approve** asks a person in *Required Actions*, **publish** makes the draft the next
+revision, **serve** shows it.
+
+Publish checks for itself that the answer is Approve, that neither the preparer nor whoever started the run gave it,
+and that the figures are those that were approved; a task marked as success by hand publishes nothing. A month whose
+figures are published already is skipped. Started by its schedule or by a person, never by an asset: running nights
+again pays nobody.
+"""
+
+
+@dag(
+    schedule=schedule("0 6 21 * *"),
+    start_date=start_date(),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    params={"month": Param(None, type=["null", "string"], pattern=r"^\d{4}-\d{2}$", description="Pay month, 2026-09")},
+    tags=["csperf", "payroll"],
+    doc_md=DOC,
+)
+def csperf_monthly() -> None:
+    @task(pool=POOL, inlets=[SCORECARDS, TIERS])
+    @refusals_are_final
+    def draft() -> dict[str, Any]:
+        context, settings = get_current_context(), load_settings()
+        month = runs.month_of(context["dag_run"], context["params"], settings.zone)
+        return steps.draft(settings, month, datetime.now(UTC), LogProgress())
+
+    @task(pool=POOL, outlets=[PAYROLL])
+    @refusals_are_final
+    def publish(drafted: Any, answer: Any) -> str:
+        return steps.publish(load_settings(), drafted, answer, get_current_context()["dag_run"].triggering_user_name)
+
+    @task(pool=POOL)
+    def serve() -> None:
+        steps.serve(load_settings(), LogProgress())
+
+    drafted = draft()
+    approve = Approval(
+        task_id="approve",
+        subject="Payroll {{ ti.xcom_pull(task_ids='draft')['period'] }}",
+        body="{{ ti.xcom_pull(task_ids='draft')['body'] }}",
+        retries=0,
+    )
+    drafted >> approve
+    publish(drafted, approve.output) >> serve()
+
+
+csperf_monthly()
