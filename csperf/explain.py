@@ -13,6 +13,7 @@ from rich.tree import Tree
 from csperf.errors import CsperfError
 from csperf.periods import Month
 from csperf.policy.library import base_measures
+from csperf.policy.models import ATTRIBUTES
 from csperf.settings import Settings
 from csperf.warehouse import connect
 
@@ -265,18 +266,21 @@ class _Explainer:
         )
 
     def _figures(self, name: str) -> list[str]:
-        """The figure's entries for this employee, each with where it comes from."""
+        """The figure's entries for this employee, a line each with where it comes from; bands stand side by side."""
         row = self.row or {}
-        own = {str(row[attribute]) for attribute in ("post", "grade", "employment", "education", "team", "city")}
-        result = []
+        own = {str(row[attribute]) for attribute in ATTRIBUTES}
+        entries: dict[tuple[str, str], list[str]] = {}
         for found in self._figure_rows(name):
             keys = found["keys"]
             if keys is not None and not set(keys.split("/")) <= own:
                 continue
-            place = " ".join(part for part in (keys, found["band"]) if part)
-            notes = [found["provenance"], *(part for part in (found["unit"], found["note"]) if part)]
-            result.append(f"figure {name}{f' {place}' if place else ''}: {_plain(found['value'])} ({'; '.join(notes)})")
-        return result
+            notes = "; ".join(part for part in (found["provenance"], found["unit"], found["note"]) if part)
+            value = f"{found['band']} → {_plain(found['value'])}" if found["band"] else _plain(found["value"])
+            entries.setdefault((keys or "", notes), []).append(value)
+        return [
+            f"figure {name}{f' for {keys}' if keys else ''}: {', '.join(values)} ({notes})"
+            for (keys, notes), values in entries.items()
+        ]
 
     # ---- queries ----------------------------------------------------------------------------------------------
 
