@@ -44,6 +44,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_the_copy_holds_scorecards_and_tiers_and_no_pay(settings: Settings) -> None:
+    write(settings)
     assert serving.publish(settings).written
     with duckdb.connect(str(settings.serving_path), read_only=True) as con:
         tables = {
@@ -93,7 +94,6 @@ def test_a_reader_goes_on_reading_while_the_copy_is_replaced(settings: Settings)
 
 
 def test_a_broken_copy_is_replaced(settings: Settings) -> None:
-    settings.serving_path.parent.mkdir(parents=True)
     settings.serving_path.write_bytes(b"no database")
     assert serving.publish(settings).written
     with duckdb.connect(str(settings.serving_path), read_only=True) as con:
@@ -154,7 +154,7 @@ def test_only_what_changed_is_sent(served: Settings, server: str) -> None:
     assert serving.publish(served).rows_sent == 5
     assert query(
         server,
-        "select month, count(*), sum(total_points)::text from scorecards.scorecard_monthly group by month order by month",
+        "select month, count(*), sum(total_points)::text from scorecards.scorecard_monthly group by month order by 1",
     ) == [("2026-07", 2, "200.000000"), ("2026-08", 3, "22.500000")]
 
 
