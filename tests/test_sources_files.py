@@ -341,7 +341,7 @@ def test_a_roster_is_taken_as_delivered_and_as_in_force(
 
 
 def test_a_directory_that_is_no_source_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(UsageError, match="There is no source"):
         open_source(Settings(home=tmp_path), str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match="no folder named like a dataset"):
         open_source(Settings(home=tmp_path), str(tmp_path))
