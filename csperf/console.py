@@ -23,19 +23,23 @@ def show(*parts: Any) -> None:
     if not console.is_terminal:  # into a file or pipe: whole lines, whatever the terminal's width
         console = Console(width=200, no_color=True)
     for part in parts:
-        console.print(part, highlight=False, markup=False) if isinstance(part, str) else console.print(part)
+        if isinstance(part, str):  # whole, for paths and commands are copied from it
+            print(part, flush=True)
+        else:
+            console.print(part)
 
 
 def facts(title: str, rows: Sequence[tuple[str, object]]) -> Any:
     """A small table of named figures."""
+    from rich.console import Group
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for name, value in rows:
         table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
-    return table
+    return Group(title, table)
 
 
 @contextmanager
@@ -53,9 +57,10 @@ def bars() -> Iterator[Progress]:
     with Bars(*columns, console=Console(stderr=True)) as shown:
 
         def report(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = shown.add_task(step)
-            shown.update(tasks[step], completed=done, total=total or None)
+            kind = step.split()[0]  # `build agent_daily` and `build measures` share the bar of the build
+            if kind not in tasks:
+                tasks[kind] = shown.add_task(step)
+            shown.update(tasks[kind], description=step, completed=done, total=total or None)
 
         yield report
 

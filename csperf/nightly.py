@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,8 @@ def run(
         landed = ingest.ingest(settings, opened, dates, extracted_at or datetime.now(UTC), progress)
         built = warehouse.build(settings, progress)
         samples = sample.draw_days(settings, first, last, progress=progress)
-        pages = report.write_days(settings, first, last, progress=progress)
+        # Reviews and late rows of the days before have come in: their pages are written again.
+        start = first - timedelta(days=settings.lookback_days)
+        pages = report.write_days(settings, start, last, progress=progress)
         serving.publish(settings)
     return RunReport(first, last, landed, built, samples, pages)

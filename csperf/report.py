@@ -106,6 +106,11 @@ def _agent_days(settings: Settings, first: date, last: date) -> list[dict[str, A
     if not settings.warehouse_path.exists():
         return []
     with connect(settings, read_only=True) as con:
+        there = con.execute(
+            "select 1 from information_schema.tables where table_schema = 'scorecards' and table_name = 'agent_daily'"
+        ).fetchone()
+        if there is None:  # its first build was stopped on the way
+            return []
         cursor = con.execute(
             """select business_date, agent_id, sessions, calls_answered, first_responses, first_response_seconds,
                 rated, csat_rate, qa_reviews, qa_deduction
@@ -173,17 +178,20 @@ def _deliveries(landed: Sequence[Partition], day: date) -> list[dict[str, Any]]:
             continue
         found = next((p for p in ever if p.business_date == day), None)
         if found is None:
-            lines.append({"dataset": name, "rows": "", "quarantined": "", "state": "no delivery", "warn": True})
+            problem = f"{name}: no delivery for {day}."
+            empty = {"rows": "", "quarantined": "", "state": "no delivery"}
+            lines.append({"dataset": name, **empty, "warn": True, "problem": problem})
         else:
-            refused = bool(found.message)
-            state = found.message if refused else "accepted"
+            refused = found.state == "refused"
+            kept = "refused; the earlier delivery stays in force" if found.path is not None else "refused"
             lines.append(
                 {
                     "dataset": name,
                     "rows": f"{found.rows:,}" if found.path is not None else "",
                     "quarantined": found.quarantined or "",
-                    "state": state,
+                    "state": kept if refused else "accepted",
                     "warn": refused,
+                    "problem": found.message,
                 }
             )
     return lines
@@ -195,9 +203,9 @@ def _page(day: date, teams: list[Figures], volumes: Mapping[date, int], deliveri
         total.add(team)
     quarantined = sum(line["quarantined"] or 0 for line in deliveries)
     tiles = [
-        {"label": "interactions", "value": f"{total.volume:,}"},
-        {"label": "first response, seconds", "value": total.first_response or "–"},
-        {"label": "satisfied (4 or 5 of 5)", "value": total.csat or "–"},
+        {"label": "interactions", "value": f"{total.volume:,}", "warn": False},
+        {"label": "first response, seconds", "value": total.first_response or "–", "warn": False},
+        {"label": "satisfied (4 or 5 of 5)", "value": total.csat or "–", "warn": False},
         {"label": "QA reviewed of drawn", "value": f"{total.reviewed:,} / {total.drawn:,}", "warn": total.missing > 0},
         {"label": "rows in quarantine", "value": f"{quarantined:,}", "warn": quarantined > 0},
     ]
@@ -205,7 +213,7 @@ def _page(day: date, teams: list[Figures], volumes: Mapping[date, int], deliveri
         day=day.isoformat(),
         weekday=day.strftime("%A"),
         tiles=tiles,
-        problems=[f"{line['dataset']}: {line['state']}" for line in deliveries if line["warn"]],
+        problems=[line["problem"] for line in deliveries if line["warn"]],
         team_volumes=_scaled([(team.name, team.volume) for team in teams]),
         history=_scaled([(f"{d:%m-%d}", volume) for d, volume in volumes.items()], marked=f"{day:%m-%d}"),
         teams=teams,

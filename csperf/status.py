@@ -106,6 +106,12 @@ def _warehouse(settings: Settings, landed: Sequence[Partition]) -> tuple[date | 
     if not settings.warehouse_path.exists():
         return None, len(daily), {}
     with connect(settings, read_only=True) as con:
+        there = con.execute(
+            """select count(*) from information_schema.tables
+            where (table_schema, table_name) in (('control', 'built'), ('scorecards', 'scorecard_monthly'))"""
+        ).fetchone()
+        if there != (2,):  # its first build was stopped on the way
+            return None, len(daily), {}
         built = {
             (row[0], row[1]): row[2]
             for row in con.execute("select dataset, business_date, digest from control.built").fetchall()
@@ -165,7 +171,7 @@ def sentences(status: Status) -> list[str]:
     for entry in status.datasets:
         if entry.missing:
             lines.append(f"{entry.name}: no delivery for {ranges(entry.missing)}.")
-        lines += [f"{entry.name} of {day} is refused: {message}" for day, message in entry.refused]
+        lines += [message for _, message in entry.refused]
     if status.built_to is None:
         lines.append("Nothing is built yet; run csperf build.")
     elif status.unbuilt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,20 +32,27 @@ def run_report(done: RunReport, settings: Settings) -> list[Any]:
     table.add_column("dataset")
     for heading in ("new deliveries", "unchanged", "accepted rows", "quarantined", "skipped", "no delivery", "refused"):
         table.add_column(heading, justify="right")
-    for entry in done.ingest.datasets:
-        numbers = (entry.landed, entry.unchanged, entry.rows, entry.quarantined, entry.skipped, entry.missing)
-        table.add_row(entry.dataset, *(f"{number:,}" for number in numbers), f"{len(entry.refused):,}")
+    outcomes = done.ingest.outcomes
+    for name in dict.fromkeys(outcome.dataset for outcome in outcomes):
+        found = [outcome for outcome in outcomes if outcome.dataset == name]
+        states = Counter(outcome.state for outcome in found)
+        accepted = [outcome for outcome in found if outcome.state in ("landed", "unchanged")]
+        sums = (sum(getattr(outcome, part) for outcome in accepted) for part in ("rows", "quarantined", "skipped"))
+        numbers = (states["landed"], states["unchanged"], *sums, states["missing"], states["refused"])
+        table.add_row(name, *(f"{number:,}" for number in numbers))
     drawn = sum(sample.drawn for sample in done.samples)
     missing = sum(sample.missing for sample in done.samples)
     lines = [f"QA sample: {drawn:,} interactions drawn on {len(done.samples)} dates, {missing:,} not reviewed yet."]
     if done.pages:
         lines.append(f"Daily reports: {done.pages[-1].path.parent}")
+    if done.ingest.healed:
+        lines.insert(0, f"{len(done.ingest.healed)} earlier dates were checked again: what they waited for has come.")
     return [table, *build_report(done.build, settings), *lines, f"For BI: {settings.serving_path}"]
 
 
 def refusals(done: RunReport) -> list[str]:
-    """A sentence for each delivery that was refused in the run."""
-    return [sentence for entry in done.ingest.datasets for sentence in entry.refused]
+    """A sentence for each dataset that failed and each delivery that was refused in the run."""
+    return list(done.ingest.messages)
 
 
 def closed(done: Closed) -> list[Any]:

@@ -14,17 +14,17 @@ FIRST, LAST = date(2026, 6, 29), date(2026, 7, 8)
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> DemoReport:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoReport:
     return write_demo(tmp_path_factory.mktemp("demo"), 40, FIRST, LAST, seed=3)
 
 
 @pytest.fixture(scope="module")
-def con(company: DemoReport) -> duckdb.DuckDBPyConnection:
+def con(demo: DemoReport) -> duckdb.DuckDBPyConnection:
     """Every dataset as a table of text, without the dirty rows that can't be read as a row."""
     con = duckdb.connect()
     for name in DATASETS:
         con.execute(
-            f"create table {name} as select * from read_csv('{company.out}/{name}/*.csv', all_varchar = true, "
+            f"create table {name} as select * from read_csv('{demo.out}/{name}/*.csv', all_varchar = true, "
             "ignore_errors = true, filename = true)"
         )
     return con
@@ -52,15 +52,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(tmp_path: 
     assert contents(tmp_path / "a") != contents(tmp_path / "c")
 
 
-def test_a_days_rows_do_not_depend_on_how_many_days_are_written(company: DemoReport, tmp_path: Path) -> None:
+def test_a_days_rows_do_not_depend_on_how_many_days_are_written(demo: DemoReport, tmp_path: Path) -> None:
     write_demo(tmp_path / "short", 40, FIRST, date(2026, 7, 2), seed=3)
-    short, long = contents(tmp_path / "short"), contents(company.out)
+    short, long = contents(tmp_path / "short"), contents(demo.out)
     assert {name: long[name] for name in short} == short
 
 
-def test_every_daily_dataset_is_delivered_every_day_with_the_contracts_columns(company: DemoReport) -> None:
+def test_every_daily_dataset_is_delivered_every_day_with_the_contracts_columns(demo: DemoReport) -> None:
     for name, dataset in DATASETS.items():
-        files = sorted((company.out / name).glob("*.csv"))
+        files = sorted((demo.out / name).glob("*.csv"))
         assert len(files) == 10 if dataset.kind == "daily" else len(files) >= 1
         for file in files:
             with file.open(encoding="utf-8") as lines:
@@ -139,8 +139,8 @@ def test_reviews_are_of_interactions_of_that_agent_and_day(con: duckdb.DuckDBPyC
     assert one(con, most) == 5
 
 
-def test_dirty_rows_are_the_ones_the_report_counts(company: DemoReport, con: duckdb.DuckDBPyConnection) -> None:
-    assert sum(company.dirty.values()) > 5
+def test_dirty_rows_are_the_ones_the_report_counts(demo: DemoReport, con: duckdb.DuckDBPyConnection) -> None:
+    assert sum(demo.dirty.values()) > 5
     found = {
         ("chat_sessions", "csat_out_of_range"): "select count(*) from chat_sessions where csat = '9'",
         ("chat_sessions", "csat_not_a_number"): "select count(*) from chat_sessions where csat = 'five'",
@@ -152,7 +152,7 @@ def test_dirty_rows_are_the_ones_the_report_counts(company: DemoReport, con: duc
         ("points", "unknown_kind"): "select count(*) from points where kind = 'bonus'",
     }
     for key, sql in found.items():
-        assert one(con, sql) == company.dirty[key], key
+        assert one(con, sql) == demo.dirty[key], key
 
 
 def test_parquet_holds_the_same_instants_and_numbers_as_csv(tmp_path: Path) -> None:

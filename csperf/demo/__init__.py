@@ -25,6 +25,8 @@ from csperf.periods import days
 from csperf.progress import Progress, silent
 from csperf.storage import write_json
 
+__all__ = ["DemoReport", "Profile", "load_profile", "write_demo"]
+
 MARKER = "demo.json"
 
 

@@ -1,0 +1,52 @@
+"""Fixtures that several test files share."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import pytest
+
+from csperf import nightly
+from csperf.demo import DemoReport, write_demo
+from csperf.settings import Settings
+
+
+@dataclass(frozen=True)
+class Company:
+    """A small demo company that a nightly run has taken in: read it, don't change it."""
+
+    settings: Settings
+    demo: DemoReport
+    run: nightly.RunReport
+    first: date
+    last: date
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
+    """Twelve people over five days; the calls of the second day (a good delivery) were never delivered."""
+    root = tmp_path_factory.mktemp("company")
+    first, last = date(2026, 6, 29), date(2026, 7, 3)
+    demo = write_demo(root / "source", 12, first, last, seed=11)
+    (demo.out / "calls" / "2026-06-30.csv").unlink()
+    settings = Settings(home=root / "home")
+    run = nightly.run(settings, first, last, str(demo.out), extracted_at=datetime(2026, 7, 4, tzinfo=UTC))
+    return Company(settings, demo, run, first, last)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """Tests see only the settings that they set themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("CSPERF_"):
+                patch.delenv(name)
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses the shared company runs in one process, so that it is built once (pytest-xdist, loadgroup)."""
+    for item in items:
+        if "company" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("company"))

@@ -1,0 +1,92 @@
+"""What `csperf status` tells: landed, missing, refused, built, closed."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from csperf.landing import Current, Refused, partition_dir, write_current
+from csperf.settings import Settings
+from csperf.status import look, ranges, render, sentences
+from tests.conftest import Company
+from tests.landing_files import employee, land, session
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+def chats(settings: Settings, day: int, count: int = 2) -> None:
+    rows = [session(f"S{day}-{n}", "E1", f"2026-07-{day:02d}T09:{n:02d}:00+08:00") for n in range(count)]
+    land(settings, "chat_sessions", date(2026, 7, day), rows)
+
+
+def test_an_empty_home_says_how_to_start(settings: Settings) -> None:
+    assert render(look(settings)) == [
+        f"Nothing is landed in {settings.home} yet; start with csperf demo or csperf run."
+    ]
+
+
+def test_gaps_are_dates_between_deliveries_and_up_to_the_last_of_any_dataset(settings: Settings) -> None:
+    land(settings, "employees", date(2026, 6, 30), [employee("E1")])
+    for day in (1, 2, 6):
+        chats(settings, day)
+    land(settings, "tickets", date(2026, 7, 5), [])
+    status = look(settings)
+    found = {entry.name: entry for entry in status.datasets}
+    assert found["chat_sessions"].missing == (date(2026, 7, 3), date(2026, 7, 4), date(2026, 7, 5))
+    assert found["tickets"].missing == (date(2026, 7, 6),)  # nothing was expected before its first delivery
+    assert found["employees"].missing == ()  # a roster is delivered when it changes
+    assert (found["chat_sessions"].deliveries, found["chat_sessions"].rows) == (3, 6)
+    assert "chat_sessions: no delivery for 2026-07-03 … 2026-07-05." in sentences(status)
+
+
+def test_a_refused_date_is_told_in_its_own_words_and_is_no_gap(settings: Settings) -> None:
+    chats(settings, 1)
+    refused = Refused("bad", "chat_sessions of 2026-07-02 is refused: the column csat is missing.", 0)
+    folder = partition_dir(settings, "chat_sessions", date(2026, 7, 2))
+    folder.mkdir(parents=True)
+    write_current(folder, Current(None, refused))
+    (entry,) = look(settings).datasets
+    assert entry.refused == ((date(2026, 7, 2), refused.message),)
+    assert entry.missing == ()
+    assert refused.message in sentences(look(settings))
+
+
+def test_without_a_warehouse_everything_is_still_to_be_built(settings: Settings) -> None:
+    chats(settings, 1)
+    chats(settings, 2)
+    status = look(settings)
+    assert (status.built_to, status.unbuilt) == (None, 2)
+    assert "Nothing is built yet; run csperf build." in sentences(status)
+
+
+def test_months_and_quarters_reach_from_the_first_to_the_last_landed_date(settings: Settings) -> None:
+    land(settings, "chat_sessions", date(2026, 6, 30), [])
+    land(settings, "chat_sessions", date(2026, 8, 1), [])
+    status = look(settings)
+    assert [(entry.period, entry.state, entry.revision) for entry in status.months] == [
+        ("2026-06", "open", None),
+        ("2026-07", "open", None),
+        ("2026-08", "open", None),
+    ]
+    assert [entry.period for entry in status.quarters] == ["2026Q2", "2026Q3"]
+
+
+def test_a_built_company_shows_its_sample_and_what_is_missing(company: Company) -> None:
+    status = look(company.settings)
+    assert (status.built_to, status.unbuilt) == (company.last, 0)
+    drawn = sum(sample.drawn for sample in company.run.samples)
+    missing = sum(sample.missing for sample in company.run.samples)
+    assert sum(month.drawn or 0 for month in status.months) == drawn > 0
+    assert sum(month.missing_reviews or 0 for month in status.months) == missing
+    calls = next(entry for entry in status.datasets if entry.name == "calls")
+    assert calls.missing == (date(2026, 6, 30),)
+    assert sum(entry.quarantined for entry in status.datasets) == sum(company.demo.dirty.values()) > 0
+
+
+def test_ranges_of_dates_are_shortened() -> None:
+    days = [date(2026, 7, n) for n in (9, 1, 2, 3)]
+    assert ranges(days) == "2026-07-01 … 2026-07-03, 2026-07-09"
+    assert ranges([]) == ""
