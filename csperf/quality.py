@@ -18,7 +18,7 @@ _RESULTS = (
 # be read as a row at all has its `line` in the file and its raw text.
 _QUARANTINE = (
     'dataset varchar, business_date date, version varchar, in_force boolean, "row" bigint, line bigint, '
-    '"check" varchar, reason varchar, content varchar'
+    '"check" varchar, reason varchar, row_json varchar'
 )
 
 
