@@ -284,8 +284,8 @@ def test_phonenow_gives_its_facts(tmp_path: Path) -> None:
         [facts] = con.sql(
             "select count(*), count(answered_at), round(avg(epoch(answered_at - queued_at)), 2), "
             "trunc(avg(csat) * 1000) / 1000, "
-            "count(*) filter (agent_id = 'jim'), round(avg(csat) filter (agent_id = 'martha'), 4), "
-            "round(avg(epoch(answered_at - queued_at)) filter (agent_id = 'becky'), 2), count(distinct agent_id) "
+            "count(*) filter (agent_id = 'Jim'), round(avg(csat) filter (agent_id = 'Martha'), 4), "
+            "round(avg(epoch(answered_at - queued_at)) filter (agent_id = 'Becky'), 2), count(distinct agent_id) "
             "from extracted"
         ).fetchall()
     assert months == [(1, 1772), (2, 1616), (3, 1612)]
