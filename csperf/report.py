@@ -82,19 +82,24 @@ def write_days(settings: Settings, first: date, last: date, progress: Progress |
     by_date: dict[date, list[dict[str, Any]]] = defaultdict(list)
     for row in daily:
         by_date[row["business_date"]].append(row)
-    known = {p.business_date for p in landed if DATASETS[p.dataset].kind == "daily"}
+    delivered: dict[str, dict[date, Partition]] = defaultdict(dict)
+    for part in landed:
+        if DATASETS[part.dataset].kind == "daily":
+            delivered[part.dataset][part.business_date] = part
+    rosters_landed = [part for part in landed if part.dataset == "employees"]
+    known = {day for found in delivered.values() for day in found}
     dates = [day for day in days(first, last) if day in known or day in by_date]
     rosters: dict[str | None, dict[str, dict[str, Any]]] = {}
     pages = []
     for number, day in enumerate(dates):
         progress("report", number, len(dates))
-        path = roster_path(landed, day)
+        path = roster_path(rosters_landed, day)
         if path not in rosters:
             rosters[path] = _roster(path)
         volumes = {d: sum(_volume(row) for row in by_date[d]) for d in _history(day, set(by_date))}
         teams = _teams(by_date[day], rosters[path], plan_sizes(plans, day))
         target = settings.reports_dir / f"{day.isoformat()}.html"
-        _write(target, _page(day, teams, volumes, _deliveries(landed, day)))
+        _write(target, _page(day, teams, volumes, _deliveries(delivered, day)))
         pages.append(ReportPage(day, target))
     progress("report", len(dates), len(dates))
     return pages
@@ -169,14 +174,13 @@ def _teams(
     return sorted(teams.values(), key=lambda team: team.name)
 
 
-def _deliveries(landed: Sequence[Partition], day: date) -> list[dict[str, Any]]:
+def _deliveries(delivered: Mapping[str, Mapping[date, Partition]], day: date) -> list[dict[str, Any]]:
     """A line for each daily dataset that this company delivers at all, and what came of it that day."""
     lines = []
-    for name, dataset in DATASETS.items():
-        ever = [p for p in landed if p.dataset == name]
-        if dataset.kind != "daily" or not ever:
+    for name in DATASETS:
+        if name not in delivered:
             continue
-        found = next((p for p in ever if p.business_date == day), None)
+        found = delivered[name].get(day)
         if found is None:
             problem = f"{name}: no delivery for {day}."
             empty = {"rows": "", "quarantined": "", "state": "no delivery"}

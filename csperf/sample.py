@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -81,10 +82,15 @@ def draw_days(
     with home_lock(settings):
         landed, plans = partitions(settings), load_plans(settings) if sizes is None else {}
         reports = []
-        dates = [day for day in days(first, last) if _paths(landed, day, ("chat_sessions", "calls"))]
+        rosters = [part for part in landed if part.dataset == "employees"]
+        of_day: dict[date, list[Partition]] = defaultdict(list)
+        for part in landed:
+            of_day[part.business_date].append(part)
+        dates = [day for day in days(first, last) if _paths(of_day[day], ("chat_sessions", "calls"))]
         for number, day in enumerate(dates):
             progress("sample", number, len(dates))
-            reports.append(_draw_day(settings, landed, day, plan_sizes(plans, day) if sizes is None else sizes))
+            size = plan_sizes(plans, day) if sizes is None else sizes
+            reports.append(_draw_day(settings, rosters, of_day[day], day, size))
         progress("sample", len(dates), len(dates))
     return reports
 
@@ -96,16 +102,19 @@ def plan_sizes(plans: Mapping[str, LoadedPlan], day: date) -> dict[str, int]:
     return {code: size for code, size in sizes.items() if size is not None}
 
 
-def _draw_day(settings: Settings, landed: Sequence[Partition], day: date, sizes: Mapping[str, int]) -> SampleReport:
+def _draw_day(
+    settings: Settings, rosters: Sequence[Partition], landed: Sequence[Partition], day: date, sizes: Mapping[str, int]
+) -> SampleReport:
+    """Draw one date; `landed` are that date's partitions."""
     with duckdb.connect(config={"memory_limit": settings.memory_limit, "threads": settings.threads}) as con:
         con.execute("set timezone = 'UTC'")
-        _load_roster(con, landed, day, sizes)
+        _load_roster(con, rosters, day, sizes)
         _load_interactions(con, landed, day)
         con.execute(f"create table drawn as {pick_sql('interactions')}")
         rows = con.execute(
             f"select {', '.join(COLUMNS)} from drawn order by team nulls last, agent_id, came_at, interaction_id"
         ).fetchall()
-        reviews = _paths(landed, day, ("qa_reviews",))
+        reviews = _paths(landed, ("qa_reviews",))
         con.execute("create table reviews (agent_id varchar, review_id varchar)")
         if reviews:
             con.execute("insert into reviews select distinct agent_id, review_id from read_parquet(?)", [reviews])
@@ -130,15 +139,15 @@ def roster_path(landed: Sequence[Partition], day: date) -> str | None:
     return before[-1] if before else found[0][1] if found else None
 
 
-def _paths(landed: Sequence[Partition], day: date, names: tuple[str, ...]) -> list[str]:
-    return [str(p.path) for p in landed if p.business_date == day and p.dataset in names and p.path is not None]
+def _paths(landed: Sequence[Partition], names: tuple[str, ...]) -> list[str]:
+    return [str(p.path) for p in landed if p.dataset in names and p.path is not None]
 
 
 def _load_roster(
-    con: duckdb.DuckDBPyConnection, landed: Sequence[Partition], day: date, sizes: Mapping[str, int]
+    con: duckdb.DuckDBPyConnection, rosters: Sequence[Partition], day: date, sizes: Mapping[str, int]
 ) -> None:
     con.execute("create table roster (employee_id varchar, name varchar, team varchar, plan varchar)")
-    path = roster_path(landed, day)
+    path = roster_path(rosters, day)
     if path is not None:
         con.execute("insert into roster select employee_id, name, team, plan from read_parquet(?)", [path])
     con.execute("create table sizes (plan varchar, sample_size bigint)")
@@ -151,13 +160,13 @@ def _load_interactions(con: duckdb.DuckDBPyConnection, landed: Sequence[Partitio
         "create table contacts (agent_id varchar, interaction_id varchar, channel varchar, came_at timestamptz, "
         "ended_at timestamptz, csat bigint)"
     )
-    for path in _paths(landed, day, ("chat_sessions",)):
+    for path in _paths(landed, ("chat_sessions",)):
         con.execute(
             "insert into contacts select agent_id, session_id, channel, started_at, ended_at, csat "
             "from read_parquet(?)",
             [path],
         )
-    for path in _paths(landed, day, ("calls",)):
+    for path in _paths(landed, ("calls",)):
         con.execute(
             "insert into contacts select agent_id, call_id, 'call', queued_at, ended_at, csat from read_parquet(?) "
             "where answered_at is not null",
