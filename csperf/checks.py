@@ -1,7 +1,7 @@
 """Checking one dataset's rows for some dates before they are accepted: a verdict a date, a reason a bad row.
 
-The rows stay where the source put them (Parquet); a scratch DuckDB file beside them holds a view of them and what they
-are checked against. Great Expectations counts what breaks each rule; the bad rows themselves, all of them, are then
+The rows stay where the source put them (Parquet); a scratch DuckDB file beside them shows them to the rules,
+with what they are checked against. Great Expectations counts what breaks each rule; the bad rows themselves, all of them, are then
 fetched by the rule's own query, and both counts must agree.
 """
 
@@ -26,6 +26,8 @@ from csperf.suites import Suite, load_suite, reason_sql
 # A share of bad rows says something only about enough rows. A roster says more in fewer: each row is a person's pay.
 ENOUGH_ROWS = {"daily": 100, "full": 20}
 UNPARSED = "unparsed"
+# Up to so many rows are copied into the scratch database, which many small files are slower than.
+COPIED_ROWS = 1_500_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Verdict:
 class Batch:
     """A spool under check, in a scratch DuckDB file `folder`/check.duckdb.
 
-    The file has a view named like the dataset (the spool's columns and `_date`, the row's own local business date),
+    The file has a table or view named like the dataset (the spool's columns and `_date`, the row's own local business date),
     the table `deliveries(business_date, rows)`, what `references` puts in for the rules to look up, and after `check`
     the table `bad(business_date, row, "check", reason)`.
     """
@@ -105,7 +107,11 @@ class Batch:
             + ", ".join(f"cast(null as {t}) as {n}" for n, t in spool_columns(self.dataset))
             + " limit 0)"
         )
-        con.execute(f"create view {self.dataset.name} as select *, cast({own} as date) as _date from {rows}")
+        few = sum(delivery.rows for delivery in self.spool.deliveries.values()) <= COPIED_ROWS
+        con.execute(
+            f"create {'table' if few else 'view'} {self.dataset.name} as "
+            f"select *, cast({own} as date) as _date from {rows}"
+        )
         con.execute("create table deliveries (business_date date, rows bigint)")
         for delivery in self.spool.deliveries.values():
             if delivery.problem is None:

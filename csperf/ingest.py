@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -33,8 +33,9 @@ from csperf.storage import home_lock, scratch_dir
 from csperf.versions import Lander, Origin, Outcome
 
 log = logging.getLogger(__name__)
-# Dates taken in at once: enough to share what a check costs at least, few enough for the scratch space.
-DATES_AT_ONCE = 31
+# Dates are taken in together, to share what a check costs at least: a few at first, then as many as stay below
+# these numbers, so that a year of a large company does not fill the scratch space.
+FIRST_DATES, MOST_DATES, ROWS_AT_ONCE = 7, 100, 4_000_000
 
 
 @dataclass
@@ -102,8 +103,11 @@ def ingest(
             dataset = DATASETS[name]
             try:
                 again = _lookback(settings, source, dataset, dates, start)
-                for chunk in _chunks([*again, *sorted(set(dates))]):
-                    report.outcomes += run.take_in(source, dataset, chunk, set(dates))
+                left, size = [*again, *sorted(set(dates))], FIRST_DATES
+                while left:
+                    outcomes = run.take_in(source, dataset, left[:size], set(dates))
+                    report.outcomes += outcomes
+                    left, size = left[size:], _next_size(outcomes, size)
             except Exception as error:
                 report.failures[name] = _sentence(name, error)
         progress("extract and check", len(names), len(names))
@@ -152,14 +156,15 @@ class _Run:
             else:
                 known = set()
         due = [part for part in waiting if self._is_due(dataset, part, known)]
-        outcomes = []
-        for chunk in _chunks([part.business_date for part in due]):
+        outcomes: list[Outcome] = []
+        size = FIRST_DATES
+        while due:
             folder = self._folder(dataset)
-            spool, origins = Spool(dataset, folder / "spool"), {}
-            for part in due:
-                if part.business_date in chunk:
-                    origins[part.business_date] = self._restore(part, spool)
-            outcomes += self._judge(spool, folder, origins)
+            spool = Spool(dataset, folder / "spool")
+            origins = {part.business_date: self._restore(part, spool) for part in due[:size]}
+            judged = self._judge(spool, folder, origins)
+            outcomes += judged
+            due, size = due[size:], _next_size(judged, size)
         return outcomes
 
     def _is_due(self, dataset: Dataset, part: Partition, known: set[str]) -> bool:
@@ -285,16 +290,10 @@ def _first_landed(settings: Settings) -> date | None:
     return min((part.business_date for part in partitions(settings, daily)), default=None)
 
 
-def _chunks(dates: Iterable[date]) -> Iterator[list[date]]:
-    """The dates, a few at once."""
-    chunk: list[date] = []
-    for day in dates:
-        chunk.append(day)
-        if len(chunk) == DATES_AT_ONCE:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+def _next_size(outcomes: Sequence[Outcome], dates: int) -> int:
+    """How many dates to take in next, after so many dates had these outcomes."""
+    rows = sum(outcome.rows + outcome.quarantined for outcome in outcomes)
+    return max(1, min(MOST_DATES, ROWS_AT_ONCE * dates // max(rows, 1)))
 
 
 def _sentence(dataset: str, error: Exception) -> str:

@@ -173,9 +173,14 @@ def content_sql(dataset: Dataset, alias: str = "") -> str:
     return " || ".join(parts)
 
 
-def sums_sql(text: str) -> str:
-    """SQL for what a digest of many texts is made of, whatever their order: their number and two sums of hashes."""
-    return f"count(*), coalesce(sum(md5_number_lower({text})), 0), coalesce(sum(md5_number_upper({text})), 0)"
+def sums_sql(text: str, relation: str, by: str) -> str:
+    """SQL for what the digests of many texts are made of, whatever their order: a row for each value of `by` with
+    the number of texts and the sums of both halves of their hashes."""
+    return (
+        f"select by_date, count(*), sum(cast(hash & 18446744073709551615::uhugeint as ubigint)), "
+        f"sum(cast(hash >> 64 as ubigint)) "
+        f"from (select {by} as by_date, md5_number({text}) as hash from {relation}) group by by_date"
+    )
 
 
 def read_parquet_sql(paths: Iterable[Path | str]) -> str:

@@ -31,7 +31,7 @@ from csperf.landing import (
     write_current,
 )
 from csperf.sources.spool import BAD, DATE, RAW, ROW
-from csperf.storage import PRIVATE_FILE, publish_dir, write_json
+from csperf.storage import PRIVATE_FILE, publish_dir
 
 State = Literal["landed", "unchanged", "refused", "missing"]
 
@@ -105,12 +105,10 @@ class Lander:
     def _digest(self, con: duckdb.DuckDBPyConnection) -> None:
         columns = content_sql(self._dataset)
         good = f"{self._dataset.name} anti join bad on bad.business_date = {DATE} and bad.row = {ROW}"
-        for day, *sums in con.execute(f"select {DATE}, {sums_sql(columns)} from {good} group by 1").fetchall():
+        for day, *sums in con.execute(sums_sql(columns, good, DATE)).fetchall():
             self._accepted_sums[day] = (sums[0], sums[1], sums[2])
         content = "\"check\" || ':' || content"
-        for day, *sums in con.execute(
-            f"select business_date, {sums_sql(content)} from quarantine group by 1"
-        ).fetchall():
+        for day, *sums in con.execute(sums_sql(content, "quarantine", "business_date")).fetchall():
             self._quarantine_sums[day] = (sums[0], sums[1], sums[2])
         if self._batch.spool.rows:
             for day, file in con.execute(
@@ -207,7 +205,11 @@ class Lander:
                 f"select {DATE}, {ROW}, {names}, {BAD}, {RAW} {here.format('semi join')} {where} order by {ROW}",
                 prepared / SET_ASIDE,
             )
-        write_json(prepared / MANIFEST, self._manifest(day, version, refusal, digest))
+        manifest = prepared / MANIFEST
+        manifest.write_text(
+            json.dumps(self._manifest(day, version, refusal, digest), ensure_ascii=False, indent=1) + "\n"
+        )
+        manifest.chmod(PRIVATE_FILE)
         publish_dir(prepared, target)
 
     def _manifest(self, day: date, version: str, refusal: str | None, digest: str | None) -> dict[str, Any]:
@@ -238,7 +240,7 @@ class Lander:
 
 
 def _copy(con: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
-    con.execute(f"copy ({select}) to '{str(path).replace(chr(39), chr(39) * 2)}' (format parquet, compression zstd)")
+    con.execute(f"copy ({select}) to '{str(path).replace(chr(39), chr(39) * 2)}' (format parquet)")
     path.chmod(PRIVATE_FILE)
 
 
