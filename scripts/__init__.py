@@ -1,0 +1,1 @@
+"""What the Makefile runs: the demo job and a local Airflow. No part of the installed package."""
