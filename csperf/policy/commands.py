@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from csperf.errors import CsperfError, UsageError
-from csperf.policy.library import PolicyError, load_plans, plan_files, read_plan
-from csperf.policy.models import Figure, Labels, Version
+from csperf.policy.library import PolicyError, load_plans, plan_files, read_files
+from csperf.policy.models import Figure, Labels, Plan, SharedPart, Version
 from csperf.settings import Settings
 
 
@@ -22,7 +22,7 @@ def list_plans(settings: Settings) -> Table:
     table = Table("plan", "title", "versions from", "components", "file")
     for code, loaded in load_plans(settings).items():
         plan = loaded.plan
-        components = {name for version in plan.versions for name in version.components}
+        components = {name for version in loaded.versions for name in version.components}
         table.add_row(
             f"{code} (default)" if plan.default else code,
             f"{plan.labels.zh}\n{plan.labels.en}",
@@ -98,11 +98,12 @@ def check_plans(settings: Settings, directory: Path | None = None) -> list[str]:
     if directory is not None:
         settings = settings.model_copy(update={"policy_dir": directory.resolve()})
     problems = []
-    for path in plan_files(settings):
-        try:
-            read_plan(path)
-        except PolicyError as error:
-            problems.append(str(error))
+    for folder in ("shared", "plans"):
+        for path in plan_files(settings, folder):
+            try:
+                list(read_files([path], SharedPart) if folder == "shared" else read_files([path], Plan))
+            except PolicyError as error:
+                problems.append(str(error))
     if not problems:
         try:
             load_plans(settings)

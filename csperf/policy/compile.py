@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from csperf.policy.formula import Compiled, Compiler
-from csperf.policy.models import ATTRIBUTES, Band, Component, Condition, Measure, Tiers, Version
+from csperf.policy.models import ATTRIBUTES, NUMBERS, Band, Component, Condition, Measure, Tiers, Version
 from csperf.policy.values import FormulaError, Value
 
 MEASURE_PLACES = 6
 MONEY_PLACES = 2
 # Decimal places each unit can have. Fewer places leave more digits for exact products.
 UNIT_SCALES = {"days": 2, "count": 2, "calendar": 0}
+GROSS_PAY = "gross_pay"
+"""What the month's pay components come to, for components that are reckoned on it."""
 _TIER_GRADES = ("next_grade", "lower_grade")
 
 
@@ -48,9 +50,13 @@ class Scope:
     derived: Mapping[str, int]
     """Steps that may be read here and their scale."""
     tier: bool = False
+    pay: bool = False
     alias: str = "cur"
 
     def term(self, name: str) -> str | None:
+        if self.pay and name == GROSS_PAY:
+            paid = [code for code, component in self.version.components.items() if component.group == "pay"]
+            return " + ".join(f"coalesce({code}, 0)" for code in paid) or "0"
         return self.version.terms.get(name)
 
     def resolve(self, name: str, table: str) -> Value:
@@ -63,6 +69,8 @@ class Scope:
             return Value(f"cast({self.alias}.{table}__{name} as decimal(38,{scale}))", scale)
         if name in ATTRIBUTES or (self.tier and name in _TIER_GRADES):
             return Value(f"cur.{name}", kind="text")
+        if name in NUMBERS and (name != "previous_gross" or self.pay):
+            return Value(f"cast(cur.{name} as decimal(38,{NUMBERS[name]}))", NUMBERS[name])
         scale = self._scale(name)
         if scale is not None:
             return Value(f"cast({self.alias}.{name} as decimal(38,{scale}))", scale)
@@ -116,7 +124,7 @@ def compile_version(version: Version, base: Mapping[str, str], everyone: Mapping
         chosen = {name: measure for name, measure in measures.items() if measure.period == period}
         steps += _measure_steps(scope, chosen, period)
     money = {**derived, **dict.fromkeys(version.components, MONEY_PLACES)}
-    steps += _component_steps(replace(scope, derived=money), version.components)
+    steps += _component_steps(replace(scope, derived=money, pay=True), version.components)
     if version.tiers is not None:
         steps += _condition_steps(replace(scope, tier=True), version.tiers)
     return steps

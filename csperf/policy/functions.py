@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from csperf.policy.models import ATTRIBUTES, Band
+from csperf.policy.models import ATTRIBUTES, OTHER, Band
 from csperf.policy.values import FormulaError, Value, add, choose, compare, constant, divide, multiply, present
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def key_condition(compiler: Compiler, by: tuple[str, ...], keys: tuple[str, ...]
     """SQL that is true where the employee's attributes are these keys; `given` replaces an attribute's SQL."""
     parts = []
     for attribute, key in zip(by, keys, strict=True):
+        if key == OTHER:
+            continue
         sql = given.get(attribute) or compiler.names.resolve(attribute, "").numerator
         compiler.inputs[attribute] = None
         quoted = key.replace("'", "''")
@@ -203,10 +205,17 @@ def _over(compiler: Compiler, within: list[exp.Expression]) -> str:
     return f"over (partition by {by})" if by else "over ()"
 
 
+def _measure(compiler: Compiler, node: exp.Expression) -> Value:
+    """A measure by its bare name, or a quarter's or year's: what ranks and roll-ups are taken of."""
+    if not isinstance(node, exp.Column):
+        raise FormulaError(f"'{node.sql()}' must be the name of a measure; give the formula a measure of its own")
+    return compiler.number(node)
+
+
 def _rank_of(compiler: Compiler, node: exp.Anonymous) -> Value:
     """rank_of(measure, attribute, …): place among the plan's members with equal attributes; ties share the better."""
     value_node, *within = _arguments(node, 1)
-    value = compiler.value(exp.column(name_of(value_node, "a measure")))
+    value = _measure(compiler, value_node)
     by = ", ".join([*_partition(compiler, within), f"({value.numerator} is null)"])
     rank = f"rank() over (partition by {by} order by {value.numerator} desc)"
     return Value(f"cast(case when {value.numerator} is not null then {rank} end as decimal(38,0))")
@@ -215,7 +224,7 @@ def _rank_of(compiler: Compiler, node: exp.Anonymous) -> Value:
 def _group_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
     """group_mean(measure, attribute, …): the mean over the employees with equal attributes, rounded to 6 places."""
     value_node, *within = _arguments(node, 1)
-    value = compiler.value(exp.column(name_of(value_node, "a measure")))
+    value = _measure(compiler, value_node)
     over = _over(compiler, within)
     mean = divide(
         Value(f"cast(sum({value.numerator}) {over} as decimal(38,{value.scale}))", value.scale),
@@ -227,7 +236,7 @@ def _group_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
 def _group_max(compiler: Compiler, node: exp.Anonymous) -> Value:
     """group_max(measure, attribute, …): the highest value among the employees with equal attributes."""
     value_node, *within = _arguments(node, 1)
-    value = compiler.value(exp.column(name_of(value_node, "a measure")))
+    value = _measure(compiler, value_node)
     over = _over(compiler, within)
     return Value(f"max({value.numerator}) {over}", value.scale)
 

@@ -20,6 +20,14 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 """Attributes of an employee that a plan may look at, with the codes each may take (empty: any text)."""
 
+NUMBERS = {"base_salary": 6, "grade_decided": 0, "previous_gross": 2}
+"""Numbers of an employee that are no measures, and their decimal places: what the roster says of the base salary,
+whether the grade in force was decided here (1) or comes from the roster (0), and in pay components the gross pay last
+published for the month before (absent without one)."""
+
+OTHER = "other"
+"""The key of a table by city or team for all that it does not name."""
+
 STAND_INS = {"reserve": "senior", "trial": "junior"}
 """Grades that read another's figure where a table has none of their own."""
 
@@ -136,7 +144,7 @@ class Figure(Strict):
         doubled = {keys for keys, _ in rows if [k for k, _ in rows].count(keys) > 1}
         if doubled:
             raise ValueError(f"'{'/'.join(sorted(doubled)[0])}' stands twice")
-        return rows + self._stand_ins(rows)
+        return sorted(rows + self._stand_ins(rows), key=lambda row: OTHER in row[0])
 
     def _stand_ins(
         self, rows: list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]]
@@ -256,17 +264,46 @@ class Sampling(Strict):
     figure: str
 
 
-class Version(Strict):
-    """A plan as in force from a date on, until the next version's date."""
+class Part(Strict):
+    """What plan versions and the versions of shared parts have in common."""
 
     effective_from: date
     figures: dict[Name, Figure] = {}
     terms: dict[Name, str] = {}
     measures: dict[Name, Measure] = {}
     components: dict[Name, Component] = {}
+    tiers: Tiers | None = None
+
+
+class Version(Part):
+    """A plan as in force from a date on, until the next version's date. `uses` names shared parts."""
+
+    uses: tuple[Name, ...] = ()
     scorecard: Scorecard = Scorecard()
     sampling: Sampling | None = None
-    tiers: Tiers | None = None
+
+
+def _in_order(versions: tuple[Part, ...]) -> None:
+    dates = [version.effective_from for version in versions]
+    if dates != sorted(set(dates)):
+        raise ValueError("versions must be in the order of their effective_from, no date twice")
+
+
+class SharedPart(Strict):
+    """A file of what several plans use: figures, measures, components or a ladder.
+
+    A measure that is for everyone is reckoned whether a plan uses the part or not.
+    """
+
+    shared: Name
+    labels: Labels
+    source: str
+    versions: Annotated[tuple[Part, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _versions_in_order(self) -> SharedPart:
+        _in_order(self.versions)
+        return self
 
 
 class Plan(Strict):
@@ -281,7 +318,5 @@ class Plan(Strict):
 
     @model_validator(mode="after")
     def _versions_in_order(self) -> Plan:
-        dates = [version.effective_from for version in self.versions]
-        if dates != sorted(set(dates)):
-            raise ValueError("versions must be in the order of their effective_from, no date twice")
+        _in_order(self.versions)
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 
 from csperf.policy.compile import Step
-from csperf.policy.library import LoadedPlan, base_measures, load_plans, plans_digest, version_code
-from csperf.policy.models import Plan, Version
+from csperf.policy.library import Library, base_measures, load_plans, plans_digest, version_code
+from csperf.policy.models import Part, Plan, Version
 from csperf.settings import Settings
 
 FOREVER = date(9999, 12, 31)
@@ -68,16 +68,19 @@ def load_policies(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     return plans_digest(plans)
 
 
-Plans = Mapping[str, LoadedPlan]
+Plans = Library
 Row = tuple[Any, ...]
 
 
 def _versions(plans: Plans) -> Iterator[tuple[Plan, Version, tuple[Step, ...], date]]:
     for loaded in plans.values():
-        versions = loaded.plan.versions
-        for number, version in enumerate(versions):
-            end = versions[number + 1].effective_from if number + 1 < len(versions) else FOREVER
-            yield loaded.plan, version, loaded.steps[number], end
+        for number, version in enumerate(loaded.versions):
+            yield loaded.plan, version, loaded.steps[number], _end(loaded.versions, number)
+
+
+def _end(versions: Sequence[Part], number: int) -> date:
+    """The day from which the version is no longer in force."""
+    return versions[number + 1].effective_from if number + 1 < len(versions) else FOREVER
 
 
 def _plan_rows(plans: Plans) -> Iterator[Row]:
@@ -114,12 +117,20 @@ def _figure_rows(plans: Plans) -> Iterator[Row]:
 
 def _step_rows(plans: Plans) -> Iterator[Row]:
     names = ("component_group", "frequency", "base_sql", "rate_sql", "quantity_sql")
-    for plan, version, steps, end in _versions(plans):
+    found = [
+        (plan.plan, version_code(plan, version), version.effective_from, end, steps)
+        for plan, version, steps, end in _versions(plans)
+    ]
+    for code, part in plans.parts.items():
+        for number, version in enumerate(part.part.versions):
+            start = version.effective_from
+            found.append((code, f"{code}@{start}", start, _end(part.part.versions, number), part.steps[number]))
+    for code, plan_version, start, end, steps in found:
         for step in steps:
             extra = step.extra
             rule = extra.get("rule")
             yield (
-                *(plan.plan, version_code(plan, version), version.effective_from, end),
+                *(code, plan_version, start, end),
                 *(step.stage, step.name, step.period, step.everyone, step.level, step.position, step.formula),
                 *(step.value_sql, step.explanation_sql, ",".join(step.inputs)),
                 *(extra.get(name) for name in names),
@@ -131,7 +142,9 @@ def _measure_rows(plans: Plans) -> Iterator[Row]:
     for code, entry in base_measures().items():
         yield code, entry["zh"], entry["en"], entry["unit"], False, False
     seen = set()
-    for _, version, _, _ in _versions(plans):
+    parts: list[Part] = [version for _, version, _, _ in _versions(plans)]
+    parts += [version for part in plans.parts.values() for version in part.part.versions]
+    for version in parts:
         for name, measure in version.measures.items():
             if name not in seen:
                 seen.add(name)

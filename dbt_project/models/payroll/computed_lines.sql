@@ -7,9 +7,17 @@
 {%- set month = batch_month() -%}
 {%- set paid_now = ['month', 'quarter', 'year'] if month[5:7] == '12' else
     ['month', 'quarter'] if month[5:7] in ('03', '06', '09') else ['month'] -%}
+{#- A component that is not paid this month is absent: others may add it up. -#}
 {%- set steps = [] -%}
-{%- for step in steps_in_force('component', month) if step['frequency'] in paid_now -%}
-    {%- do steps.append(step) -%}
+{%- for step in steps_in_force('component', month) -%}
+    {%- if step['frequency'] in paid_now -%}
+        {%- do steps.append(step) -%}
+    {%- else -%}
+        {%- do steps.append({
+            'plan': step['plan'], 'plan_version': step['plan_version'], 'step': step['step'], 'level': step['level'],
+            'component_group': step['component_group'], 'value_sql': 'cast(null as decimal(18, 2))',
+            'explanation_sql': 'cast(null as varchar)'}) -%}
+    {%- endif -%}
 {%- endfor %}
 
 with recursive
