@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from csperf.errors import CsperfError, UsageError
-from csperf.policy.library import PolicyError, load_plans, plan_files, read_files
+from csperf.policy.library import PolicyError, load_plans, plan_files, read_file
 from csperf.policy.models import Figure, Labels, Plan, SharedPart, Version
 from csperf.settings import Settings
 
@@ -98,12 +98,14 @@ def check_plans(settings: Settings, directory: Path | None = None) -> list[str]:
     if directory is not None:
         settings = settings.model_copy(update={"policy_dir": directory.resolve()})
     problems = []
-    for folder in ("shared", "plans"):
-        for path in plan_files(settings, folder):
-            try:
-                list(read_files([path], SharedPart) if folder == "shared" else read_files([path], Plan))
-            except PolicyError as error:
-                problems.append(str(error))
+    for path in [*plan_files(settings, "shared"), *plan_files(settings)]:
+        try:
+            if path.parent.name == "shared":
+                read_file(path, SharedPart)
+            else:
+                read_file(path, Plan)
+        except PolicyError as error:
+            problems.append(str(error))
     if not problems:
         try:
             load_plans(settings)

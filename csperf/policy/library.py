@@ -116,8 +116,9 @@ def plan_files(settings: Settings, folder: str = "plans") -> list[Path]:
 
 def load_plans(settings: Settings) -> Library:
     """All plans by code, checked and compiled. PolicyError names the first mistake with its file and line."""
-    parts = {part.shared: (path, part) for path, part in read_files(plan_files(settings, "shared"), SharedPart)}
-    read = [(path, plan) for path, plan in read_files(plan_files(settings), Plan)]
+    shared = [(path, read_file(path, SharedPart)) for path in plan_files(settings, "shared")]
+    parts = {part.shared: (path, part) for path, part in shared}
+    read = [(path, read_file(path, Plan)) for path in plan_files(settings)]
     codes: dict[str, Path] = {}
     for path, plan in read:
         if plan.plan in codes:
@@ -141,18 +142,8 @@ def load_plans(settings: Settings) -> Library:
     return Library(plans, loaded_parts)
 
 
-def read_files(paths: list[Path], model: type[Model]) -> Iterator[tuple[Path, Model]]:
-    """Plan files (or shared parts) as models; PolicyError with the line of a mistake."""
-    for path in paths:
-        yield path, _read(path, model)
-
-
-def read_plan(path: Path) -> Plan:
-    """One plan file as a model; PolicyError with the line of a mistake."""
-    return _read(path, Plan)
-
-
-def _read(path: Path, model: type[Model]) -> Model:
+def read_file(path: Path, model: type[Model]) -> Model:
+    """One plan file (or shared part) as a model; PolicyError with the line of a mistake."""
     text = path.read_text(encoding="utf-8")
     try:
         content = yaml.load(text, _Loader)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from csperf.policy.commands import check_plans
-from csperf.policy.library import PolicyError, load_plans, read_plan
-from csperf.policy.models import Band, Figure, order_bands
+from csperf.policy.library import PolicyError, load_plans, read_file
+from csperf.policy.models import Band, Figure, Plan, order_bands
 from csperf.settings import load_settings
 
 PLAN = """\
@@ -36,7 +36,7 @@ def write(folder: Path, text: str, name: str = "night_watch.yaml") -> Path:
 
 
 def test_figures_are_exact_from_text(tmp_path):
-    plan = read_plan(write(tmp_path, PLAN))
+    plan = read_file(write(tmp_path, PLAN), Plan)
     assert plan.versions[0].figures["wage"].value == Decimal("100.10")
 
 
@@ -123,12 +123,12 @@ def test_two_files_of_one_plan_are_refused(tmp_path):
 def test_broken_yaml_is_one_sentence(tmp_path):
     path = write(tmp_path, PLAN + "  - [")
     with pytest.raises(PolicyError, match=r"night_watch.yaml:\d+: not valid YAML"):
-        read_plan(path)
+        read_file(path, Plan)
 
 
 def test_yaml_cannot_run_code(tmp_path):
     with pytest.raises(PolicyError, match="not valid YAML"):
-        read_plan(write(tmp_path, "plan: !!python/object/apply:os.getcwd []\n"))
+        read_file(write(tmp_path, "plan: !!python/object/apply:os.getcwd []\n"), Plan)
 
 
 def test_the_shipped_plans_mark_every_figure():
