@@ -73,7 +73,10 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
     if read_only and not path.exists():
         raise CsperfError(f"There is no warehouse at {path} yet; run `csperf run` first.")
     path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR)
-    config = {"memory_limit": settings.memory_limit, "threads": settings.threads}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.memory_limit,
+        "threads": settings.threads,
+    }
     try:
         con = duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.IOException as error:
