@@ -347,3 +347,20 @@ def test_a_directory_that_is_no_source_is_refused(tmp_path: Path) -> None:
         open_source(Settings(home=tmp_path), str(tmp_path))
     with pytest.raises(UsageError, match="No source is given"):
         open_source(Settings(home=tmp_path, source=None))
+
+
+def test_a_bad_line_far_into_a_long_file_costs_only_itself(tmp_path: Path) -> None:
+    """Long enough for several blocks of lines, with records of two lines all over, also across the blocks' ends."""
+    records = [GOOD.replace("s1", f"s{number}").replace("c1", f'"c\n{number}"') for number in range(5000)]
+    records[3210] = "s3210,half a row"
+    deliver(tmp_path, "2026-09-01.csv", lines(*records))
+    spool = extract(tmp_path)
+    expected = [(number, f"c\n{number}") for number in range(5000) if number != 3210]
+    assert rows(spool, "session_id[2:]::int, customer_id") == expected
+    [unparsed] = spool.unparsed
+    assert (unparsed.line, unparsed.raw) == (2 + 2 * 3210, "s3210,half a row")
+
+
+def test_pay_that_cannot_be_read_is_not_repeated_in_the_sentence(tmp_path: Path) -> None:
+    deliver(tmp_path, "2026-09-01.csv", ROSTER.replace(",p,,", ',p,"8,500",'), "employees")
+    assert rows(extract(tmp_path, "employees"), "base_salary, _bad") == [(None, "base_salary: it is not a number")]

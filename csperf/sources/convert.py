@@ -31,6 +31,8 @@ _EXPECTED: dict[Type, str] = {
     "month": "is not a month like 2026-09",
     "timestamp": "is not a time like 2026-09-30T09:00:00+08:00",
 }
+# Pay is confidential: what stands in such a field is not repeated in a sentence that others may read.
+_CONFIDENTIAL = ("base_salary",)
 # Types that need no look at their text, by the contract's type.
 _NATIVE: dict[Type, tuple[str, ...]] = {
     "text": ("VARCHAR",),
@@ -134,9 +136,10 @@ def typed_select(
         if column.type != "text" and not (column.type == "timestamp" and native in _NATIVE["timestamp"]):
             text = _text(f"d{index}", native)
             failed.append(f"({ident(column.name)} is null and {text} is not null)")
+            shown = "'it '" if column.name in _CONFIDENTIAL else f"'''' || left({text}, 60) || ''' '"
             failures.append(
-                f"case when {failed[-1]} then {quote(column.name + ': ')} "
-                f"|| '''' || left({text}, 60) || ''' ' || {quote(_EXPECTED[column.type])} end"
+                f"case when {failed[-1]} then {quote(column.name + ': ')} || {shown} "
+                f"|| {quote(_EXPECTED[column.type])} end"
             )
     wrong = [f"concat_ws('; ', {', '.join([quote(reason), *failures])})"] if reason else []
     if failures and not reason:

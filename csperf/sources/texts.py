@@ -11,8 +11,10 @@ import csv
 import gzip
 import io
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -23,6 +25,7 @@ MAX_RAW = 2_000
 MAX_UNPARSED = 100_000
 _MAX_RECORD_LINES = 200
 _CHUNK = 1 << 20
+_BLOCK = 2_000
 
 csv.field_size_limit(MAX_LINE)
 
@@ -119,50 +122,78 @@ def repair_csv(path: Path, target: Path, encoding: str, columns: int, delimiter:
     """
     result = Repaired()
     lines = enumerate(_lines(path), start=1)
-    ahead: list[tuple[int, bytes]] = []
-    seen_header = False
+    ahead: deque[tuple[int, bytes]] = deque()
 
     def peek(index: int) -> tuple[int, bytes] | None:
-        while len(ahead) <= index:
-            following = next(lines, None)
-            if following is None:
-                return None
-            ahead.append(following)
-        return ahead[index]
+        ahead.extend(islice(lines, max(0, index + 1 - len(ahead))))
+        return ahead[index] if index < len(ahead) else None
 
+    while (line := peek(0)) is not None:  # up to and with the header
+        ahead.popleft()
+        if line[1].strip():
+            break
     with target.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        while (current := peek(0)) is not None:
-            number, raw = current
-            if not raw.strip() or not seen_header:
-                seen_header = seen_header or bool(raw.strip())
-                ahead.pop(0)
-                continue
-            used, reason, record = 1, "", None
-            try:
-                text = raw.decode(encoding)
-                if len(raw) > MAX_LINE:
-                    reason = f"the line is longer than {MAX_LINE} bytes"
-                elif text.count('"') % 2 == 0:
-                    record = _fields(text, delimiter)
-                else:
-                    record, used = _multiline(text, encoding, delimiter, peek)
-            except UnicodeDecodeError as error:
-                reason = f"byte {error.start + 1} of the line is not {encoding}"
-            except csv.Error:
-                reason = "its quotes are malformed"
-            if record is None:
-                reason = reason or "a quote is opened and never closed"
-            elif len(record) != columns and not (len(record) == columns + 1 and record[-1] == ""):
-                reason = f"it has {len(record)} fields, the header has {columns}"
-            if reason:
-                result.reject(number, raw.decode(encoding, "replace"), reason)
-                used = 1
-            elif record is not None:
-                writer.writerow(record[:columns])
-                result.rows += 1
-            del ahead[:used]
+        while peek(_BLOCK - 1) is not None or ahead:
+            last = ahead[-1][0]
+            rows = _clean(b"".join(raw for _, raw in ahead), encoding, columns, delimiter)
+            if rows is not None:
+                writer.writerows(rows)
+                result.rows += len(rows)
+                ahead.clear()
+            while (current := peek(0)) is not None and current[0] <= last:
+                record, used = _record(current, encoding, columns, delimiter, peek, result)
+                if record is not None:
+                    writer.writerow(record)
+                    result.rows += 1
+                for _ in range(used):
+                    ahead.popleft()
     return result
+
+
+def _clean(block: bytes, encoding: str, columns: int, delimiter: str) -> list[list[str]] | None:
+    """The records of some lines at once, without blank ones; None when anything in them needs a closer look."""
+    try:
+        rows = list(csv.reader(io.StringIO(block.decode(encoding), newline=""), delimiter=delimiter, strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    rows = [row for row in rows if row]
+    return rows if all(len(row) == columns for row in rows) else None
+
+
+def _record(
+    line: tuple[int, bytes],
+    encoding: str,
+    columns: int,
+    delimiter: str,
+    peek: Callable[[int], tuple[int, bytes] | None],
+    result: Repaired,
+) -> tuple[list[str] | None, int]:
+    """The record that begins with a line and the number of lines it takes; a line that is none is rejected."""
+    number, raw = line
+    if not raw.strip():
+        return None, 1
+    used, reason, record = 1, "", None
+    try:
+        text = raw.decode(encoding)
+        if len(raw) > MAX_LINE:
+            reason = f"the line is longer than {MAX_LINE} bytes"
+        elif text.count('"') % 2 == 0:
+            record = _fields(text, delimiter)
+        else:
+            record, used = _multiline(text, encoding, delimiter, peek)
+    except UnicodeDecodeError as error:
+        reason = f"byte {error.start + 1} of the line is not {encoding}"
+    except csv.Error:
+        reason = "its quotes are malformed"
+    if not reason and record is None:
+        reason = "a quote is opened and never closed"
+    elif record is not None and len(record) != columns and not (len(record) == columns + 1 and record[-1] == ""):
+        reason = f"it has {len(record)} fields, the header has {columns}"
+    if reason or record is None:
+        result.reject(number, raw.decode(encoding, "replace"), reason)
+        return None, 1
+    return record[:columns], used
 
 
 def _multiline(
