@@ -1,0 +1,105 @@
+"""Closing on a real build: the record outlives the warehouse, and changed inputs become revisions."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from csperf import closing, warehouse
+from csperf.periods import Month, Quarter
+from csperf.settings import Settings
+
+JUNE, SECOND_QUARTER = Month(2026, 6), Quarter(2026, 2)
+WHEN = datetime(2026, 7, 21, 9, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def closed(company, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The shared company, copied, with its first month and quarter closed."""
+    home = tmp_path_factory.mktemp("closed") / "home"
+    shutil.copytree(company.settings.home, home)
+    shutil.copytree(company.demo.out, home.parent / "source")
+    settings = Settings(home=home, source=str(home.parent / "source"))
+    assert closing.close_quarter(settings, SECOND_QUARTER, "Demo Director", WHEN).outcome == "published"
+    assert closing.close_month(settings, JUNE, "Demo Director", WHEN).outcome == "published"
+    return settings
+
+
+def query(settings: Settings, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as con:
+        return con.execute(sql).fetchall()
+
+
+def record(settings: Settings) -> dict[str, bytes]:
+    folders = (settings.payroll_dir, settings.tiers_dir)
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(settings.home)): path.read_bytes() for path in files}
+
+
+def outward_tables(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
+    names = query(
+        settings,
+        "select table_schema || '.' || table_name from information_schema.tables "
+        "where table_schema in ('scorecards', 'tiers', 'payroll')",
+    )
+    return {str(name): sorted(query(settings, f"from {name}"), key=repr) for (name,) in names}
+
+
+def test_published_tables_say_what_was_computed(closed: Settings) -> None:
+    same = "select employee_id, component, amount, explanation from payroll.{} where pay_month = '2026-06' order by all"
+    assert query(closed, same.format("pay_lines")) == query(closed, same.format("computed_lines"))
+    assert query(closed, "select count(*) from tiers.tier_quarterly where quarter = '2026Q2'")[0][0] > 0
+    totals = query(closed, "select sum(gross_pay) from payroll.payroll_monthly")
+    assert totals == query(closed, "select control_total from payroll.payroll_runs where status = 'published'")
+    assert totals[0][0] > 0
+
+
+def test_bi_reads_the_decisions_at_once(closed: Settings) -> None:
+    with duckdb.connect(str(closed.serving_path), read_only=True) as con:
+        assert con.execute("select distinct quarter, revision from tiers.tier_quarterly").fetchall() == [("2026Q2", 1)]
+        schemas = con.execute("select distinct table_schema from information_schema.tables").fetchall()
+        assert ("payroll",) not in schemas
+        columns = con.execute("select distinct column_name from information_schema.columns").fetchall()
+        assert not {"amount", "base_salary", "gross_pay", "base_amount"} & {name for (name,) in columns}
+
+
+def test_a_deleted_warehouse_comes_back_equal_and_closing_again_changes_no_byte(closed: Settings) -> None:
+    tables, files = outward_tables(closed), record(closed)
+    closed.warehouse_path.unlink()
+    warehouse.build(closed)
+    assert outward_tables(closed) == tables
+    assert closing.close_month(closed, JUNE, "Demo Director", WHEN).outcome == "unchanged"
+    assert closing.close_quarter(closed, SECOND_QUARTER, "Demo Director", WHEN).outcome == "unchanged"
+    assert record(closed) == files
+
+
+def test_a_backfill_with_other_data_revises_the_closed_month(closed: Settings) -> None:
+    source = Path(str(closed.source))
+    assert _take_a_day_back(source / "attendance" / "2026-06-29.csv")
+    done = closing.backfill(closed, JUNE, JUNE, approved_by="Demo Director", approved_at=WHEN)
+    assert [(each.draft.period, each.outcome, each.draft.revision) for each in done.months] == [
+        ("2026-06", "published", 2)
+    ]
+    revisions = query(closed, "select revision, status from payroll.payroll_runs order by revision")
+    assert revisions == [(1, "published"), (2, "published")]
+    assert query(closed, "select count(*) from payroll.pay_lines where component_group = 'retro'") == [(0,)]
+
+
+def _take_a_day_back(path: Path) -> bool:
+    """Turn a present day into unpaid leave, as a late correction would; False if there is none."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if row["status"] == "present" and row["scheduled_hours"] not in ("", "0"):
+            row |= {"status": "unpaid_leave", "worked_hours": "0"}
+            with path.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(row))
+                writer.writeheader()
+                writer.writerows(rows)
+            return True
+    return False
