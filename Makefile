@@ -56,7 +56,8 @@ clean: ## remove the environment and caches; records (var) stay
 $(UV):
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); v = sys.version.split()[0]; \
 	  sys.exit(0 if ok else f"csperf needs Python 3.11, 3.12 or 3.13 and {sys.executable} is {v}; name another: make PYTHON=python3.12")'
-	$(PYTHON) -m pip install --quiet --no-cache-dir --target .uv --upgrade uv==$(UV_VERSION)
+	@echo 'Installing uv into .uv and the locked environment into .venv …'
+	@$(PYTHON) -m pip install --quiet --no-cache-dir --no-warn-script-location --root-user-action ignore --target .uv --upgrade uv==$(UV_VERSION)
 	@touch $@
 
 # Bytecode is compiled now, once: Great Expectations alone takes nine seconds to import without it.
