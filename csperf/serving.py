@@ -16,7 +16,7 @@ import duckdb
 from csperf.errors import CsperfError
 from csperf.published import quoted
 from csperf.settings import Settings
-from csperf.storage import PRIVATE_DIR, fsync_dir, fsync_file, home_lock, scratch_dir
+from csperf.storage import fsync_dir, fsync_file, home_lock, scratch_dir
 
 # Raise when the copy gets other tables or columns from the same warehouse, so that existing copies are made anew.
 LAYOUT = "1"
@@ -91,7 +91,8 @@ def tables(con: duckdb.DuckDBPyConnection, payroll: bool) -> list[ServedTable]:
     schemas = ["scorecards", "tiers", "quality"] + ([_PAY_SCHEMA] if payroll else [])
     found = con.execute(
         "select table_schema, table_name from information_schema.tables where table_catalog = 'csperf' "
-        "and list_contains(?, table_schema) and not starts_with(table_name, 'computed_') order by all",
+        "and list_contains(?, table_schema) and not starts_with(table_name, 'computed_') "
+        "and (table_schema <> 'quality' or table_name in ('results', 'quarantine')) order by all",
         [schemas],
     ).fetchall()
     result = []
@@ -136,8 +137,10 @@ def _write_copy(settings: Settings, stamp: str) -> None:
             con.execute("create table bi.main.source as select ?::varchar as stamp", [stamp])
             con.execute("detach bi")
         fsync_file(fresh)
-        settings.serving_path.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-        # BI runs as another user: the folder and the file are readable, unlike everything else under CSPERF_HOME.
+        settings.serving_path.parent.mkdir(parents=True, exist_ok=True)
+        # BI runs as another user: folder and file are readable, unlike all else below CSPERF_HOME, which itself only
+        # its owner passes through until he lets others (chmod o+x).
+        settings.serving_path.parent.chmod(0o755)
         fresh.chmod(0o644)
         fresh.replace(settings.serving_path)
         fsync_dir(settings.serving_path.parent)

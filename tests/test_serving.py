@@ -31,6 +31,7 @@ VIEWS = {
 def write(settings: Settings, base: str = "3000.00", months: tuple[str, ...] = ("2026-07",)) -> None:
     Worked({month: {"E1": {"base_pay": base}} for month in months}).write(settings)
     with duckdb.connect(str(settings.warehouse_path)) as con:
+        con.execute("create or replace table quality.loaded as select 'how far loading went' as internal")
         for view, table in VIEWS.items():
             con.execute(f"create or replace view {view} as select * from csperf.{table}")
 
