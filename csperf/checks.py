@@ -1,7 +1,7 @@
 """Checking one dataset's rows for some dates before they are accepted: a verdict a date, a reason a bad row.
 
-The rows stay where the source put them (Parquet); a scratch DuckDB file beside them shows them to the rules,
-with what they are checked against. Great Expectations counts what breaks each rule; the bad rows themselves, all of them, are then
+The rows stay where the source put them (Parquet); a scratch DuckDB file shows them to the rules beside what they are
+checked against. Great Expectations counts what breaks each rule; the bad rows themselves, all of them, are then
 fetched by the rule's own query, and both counts must agree.
 """
 
@@ -61,9 +61,9 @@ class Verdict:
 class Batch:
     """A spool under check, in a scratch DuckDB file `folder`/check.duckdb.
 
-    The file has a table or view named like the dataset (the spool's columns and `_date`, the row's own local business date),
-    the table `deliveries(business_date, rows)`, what `references` puts in for the rules to look up, and after `check`
-    the table `bad(business_date, row, "check", reason)`.
+    The file has a table or view named like the dataset (the spool's columns and `_date`, the row's own local business
+    date), the table `deliveries(business_date, rows)`, what `references` puts in for the rules to look up, and after
+    `check` the table `bad(business_date, row, "check", reason)`.
     """
 
     def __init__(

@@ -73,8 +73,9 @@ class Expectations:
         self._docs = docs
         self._context = self._gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = {"globally": False}
-        # Only our site: the ephemeral context's own one lies in a temporary folder.
-        for name in list(self._context.get_site_names()):
+        # Only our site: the ephemeral context makes one of its own in a temporary folder and leaves it there.
+        for name, site in dict(self._context.list_data_docs_sites()).items():
+            shutil.rmtree(site["store_backend"]["base_directory"], ignore_errors=True)
             self._context.delete_data_docs_site(name)
         self._context.add_data_docs_site(
             "landing",
@@ -167,6 +168,8 @@ def _findings(suite: Suite, result: Any) -> list[Finding]:
         else:
             failed = item.result.get("unexpected_count")
             query = str(item.result.get("unexpected_index_query") or "").rstrip("; \n")
+        if failed is None and item.success:
+            failed = 0  # in a table without rows nothing is counted
         if failed is None or (failed and not query):
             raise CsperfError(
                 f"Rule {rule.check} of suite {suite.dataset} cannot be evaluated: {_why(item.exception_info)}; "
