@@ -121,7 +121,7 @@ def compile_version(version: Version, base: Mapping[str, str], everyone: Mapping
     _no_name_twice(version, base)
     steps = []
     for period in ("month", "quarter", "year"):
-        chosen = {name: measure for name, measure in measures.items() if measure.period == period}
+        chosen = {name: measure for name, measure in measures.items() if period in measure.period}
         steps += _measure_steps(scope, chosen, period)
     money = {**derived, **dict.fromkeys(version.components, MONEY_PLACES)}
     steps += _component_steps(replace(scope, derived=money, pay=True), version.components)

@@ -165,18 +165,71 @@ def _months_met(compiler: Compiler, node: exp.Anonymous) -> Value:
     return Value(f"cast((select count(*) from months as m where {_window(months)} and {truth}) as decimal(38,0))")
 
 
-def _months_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
-    """months_mean(n, value): the mean over those of the last n months in which the value is there."""
+def _over_months(compiler: Compiler, node: exp.Anonymous) -> tuple[Value, str]:
+    """The value inside a look over months, and the part of a query that finds the months."""
     count_node, value_node = _arguments(node, 2, 2)
     months = _whole(count_node, "a number of months")
     value = _monthly(compiler).number(value_node)
     if value.denominator is not None:
-        raise FormulaError("the value inside months_mean must not divide; give it a measure of its own")
-    where = f"from months as m where {_window(months)}"
-    return divide(
-        Value(f"cast((select sum({value.numerator}) {where}) as decimal(38,{value.scale}))", value.scale),
-        Value(f"cast((select count({value.numerator}) {where}) as decimal(38,0))"),
+        raise FormulaError(f"the value inside {node.this} must not divide; give it a measure of its own")
+    return value, f"from months as m where {_window(months)}"
+
+
+def _sum_and_count(value: Value, found: str) -> tuple[Value, Value]:
+    return (
+        Value(f"cast((select sum({value.numerator}) {found}) as decimal(38,{value.scale}))", value.scale),
+        Value(f"cast((select count({value.numerator}) {found}) as decimal(38,0))"),
     )
+
+
+def _months_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
+    """months_mean(n, value): the mean over those of the last n months in which the value is there."""
+    return divide(*_sum_and_count(*_over_months(compiler, node)))
+
+
+def _months_sum(compiler: Compiler, node: exp.Anonymous) -> Value:
+    """months_sum(n, value): the sum over the last n months; absent when the value is in none of them."""
+    return _sum_and_count(*_over_months(compiler, node))[0]
+
+
+def _quarters_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
+    """quarters_mean(n, measure): the mean over those of the last n quarters in which the quarter's measure is there."""
+    count_node, measure_node = _arguments(node, 2, 2)
+    quarters = _whole(count_node, "a number of quarters")
+    measure = name_of(measure_node, "a quarter's measure")
+    compiler.names.resolve(measure, "quarter")
+    found = (
+        "from quarters as q where q.employee_id = cur.employee_id "
+        f"and q.month_no between cur.month_no - {3 * quarters - 1} and cur.month_no"
+    )
+    return divide(*_sum_and_count(Value(f"cast(q.{measure} as decimal(38,6))", 6), found))
+
+
+def _marginal(compiler: Compiler, node: exp.Anonymous) -> Value:
+    """marginal(scale, amount): each part of the amount at the rate of its own band."""
+    figure_node, amount_node = _arguments(node, 2, 2)
+    figure = name_of(figure_node, "a scale of bands")
+    amount = compiler.number(amount_node)
+    by, cells = compiler.names.cells(figure)
+    if by:
+        raise FormulaError(f"'{figure}': marginal wants a scale that is the same for all")
+    compiler.inputs[figure] = None
+    total: Value | None = None
+    for _, bands in cells:
+        for band in () if isinstance(bands, Decimal) else bands:
+            if band.low is None:
+                continue
+            above = Value(f"({compare(amount, '>', constant(band.low)).numerator})", kind="truth")
+            top = amount
+            if band.high is not None:
+                whole = Value(f"({compare(amount, '>=', constant(band.high)).numerator})", kind="truth")
+                top = choose([(whole, constant(band.high))], amount)
+            part = multiply(add(top, "-", constant(band.low)), constant(band.value))
+            part = choose([(above, part)], constant(Decimal(0)))
+            total = part if total is None else add(total, "+", part)
+    if total is None:
+        raise FormulaError(f"'{figure}' has no band that starts at a number")
+    return choose([(Value(f"({present(amount)})", kind="truth"), total)], None)
 
 
 def _previous(compiler: Compiler, node: exp.Anonymous) -> Value:
@@ -264,10 +317,13 @@ FUNCTIONS: dict[str, Callable[[Compiler, exp.Anonymous], Value]] = {
     "band": _band,
     "group_max": _group_max,
     "group_mean": _group_mean,
+    "marginal": _marginal,
     "months_mean": _months_mean,
     "months_met": _months_met,
+    "months_sum": _months_sum,
     "previous": _previous,
     "prorated": _prorated,
+    "quarters_mean": _quarters_mean,
     "rank_of": _rank_of,
     "reports_mean": _reports_mean,
     "scaled_up": _scaled_up,

@@ -203,7 +203,7 @@ class Measure(Strict):
     formula: str
     labels: Labels
     unit: Literal["ratio", "points", "score", "share", "count", "money", "level", "flag", "days", "rank"] = "points"
-    period: Literal["month", "quarter", "year"] = "month"
+    period: Annotated[tuple[Literal["month", "quarter", "year"], ...], BeforeValidator(_as_list)] = ("month",)
     everyone: bool = False
     levels: dict[int, Level] = {}
 
