@@ -17,7 +17,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """Everything a run can be told from outside. Paths are absolute once read."""
 
-    model_config = SettingsConfigDict(env_prefix="CSPERF_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CSPERF_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(Path("var"), description="Where landing, warehouse, extracts and reports are kept")
     source: str | None = Field(None, description="Landing directory, database URL, mapping file or mapping name")
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     policy_dir: Path | None = Field(None, description="Folder with the company's own plans, beside the shipped ones")
     lookback_days: int = Field(3, ge=0, le=60, description="Days before the run's first date read again for late rows")
     quarantine_limit: float = Field(
-        0.2, gt=0, le=1, description="Share of quarantined rows above which a date is refused"
+        0.5, gt=0, le=1, description="Share of quarantined rows above which a date is refused"
     )
     approver: str | None = Field(None, description="Who approves unattended runs; empty: a person answers in Airflow")
     preparer: str = Field("csperf", description="Who prepares drafts; the approver must be someone else")

@@ -61,6 +61,7 @@ def main() -> None:
             f"{settings.home} holds other records; name an empty folder: make run CSPERF_HOME=/some/folder."
         )
 
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     environment = {"CSPERF_HOME": str(settings.home), "CSPERF_SOURCE": str(source)}
     tell(f"A made-up company of {AGENTS} people, {QUARTER.first_day} to {QUARTER.last_day}, and Airflow starts")
     with ThreadPoolExecutor(1) as pool:
