@@ -36,10 +36,11 @@ LOOKBACK = 1  # the same work is re-read whether there is one day of history or 
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall seconds of a process and the peak of the resident memory of it and its children, in MB."""
+    """Wall seconds of a process, the peak of the resident memory of it and its children in MB, what it printed."""
 
     seconds: float
     peak_mb: float
+    printed: str
 
 
 def profile() -> Profile:
@@ -63,10 +64,12 @@ def measure(command: list[str], environment: dict[str, str]) -> Measured:
         while process.poll() is None:
             peak = max(peak, _resident(process.pid))
             time.sleep(0.05)
-        if process.returncode:
-            output.seek(0)
-            sys.exit(f"{' '.join(command)} failed:\n{output.read().decode()}")
-    return Measured(time.perf_counter() - started, peak / 1e6)
+        seconds = time.perf_counter() - started
+        output.seek(0)
+        printed = output.read().decode()
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{printed}")
+    return Measured(seconds, peak / 1e6, printed)
 
 
 def _resident(pid: int) -> int:
@@ -88,9 +91,12 @@ def night(home: Path, source: Path, history: int) -> Measured:
     """Land and build `history` days into a new home, then measure the night after them."""
     environment = os.environ | {"CSPERF_HOME": str(home), "CSPERF_LOOKBACK_DAYS": str(LOOKBACK)}
     first = NIGHT - timedelta(days=history)
-    csperf = [sys.executable, "-c", "from csperf.cli import main; main()", "run", "--source", str(source)]
+    csperf = [sys.executable, "-m", "csperf", "run", "--source", str(source)]
     measure([*csperf, "--from", str(first), "--to", str(NIGHT - timedelta(days=1))], environment)
-    return measure([*csperf, "--from", str(NIGHT), "--to", str(NIGHT)], environment)
+    measured = measure([*csperf, "--from", str(NIGHT), "--to", str(NIGHT)], environment)
+    if "Built from nothing" in measured.printed:
+        sys.exit("The night rebuilt everything: csperf was changed while the bench ran. Start it again.")
+    return measured
 
 
 def floor(home: Path) -> Measured:

@@ -15,7 +15,7 @@ from tests.conftest import Company
 def csperf(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run `csperf` as its own process."""
     environment = os.environ | {"CSPERF_HOME": str(home)} | variables
-    command = [sys.executable, "-c", "from csperf.cli import main; main()", *arguments]
+    command = [sys.executable, "-m", "csperf", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 

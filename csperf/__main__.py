@@ -1,0 +1,5 @@
+"""`python -m csperf` is the `csperf` command."""
+
+from csperf.cli import main
+
+main()
