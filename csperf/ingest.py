@@ -302,6 +302,4 @@ def _sentence(dataset: str, error: Exception) -> str:
         return f"{dataset}: {error}"
     log.debug("%s could not be taken in", dataset, exc_info=error)
     first = (str(error).strip().splitlines() or [""])[0]
-    return (
-        f"{dataset} could not be taken in ({type(error).__name__}: {first}); nothing of it was changed, run it again."
-    )
+    return f"{dataset} could not be taken in ({type(error).__name__}: {first}); run its dates again."
