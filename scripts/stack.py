@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 POOL = "csperf_warehouse"
@@ -149,8 +150,14 @@ class Stack:
     def kill(self, name: str) -> None:
         """Kill a component and its children at once, as a power cut would."""
         process = self._processes.pop(name)
+        family: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = psutil.Process(process.pid).children(recursive=True)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        for child in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
         process.wait()
 
     def stop(self) -> None:

@@ -46,7 +46,8 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever uses the shared company runs in one process, so that it is built once (pytest-xdist, loadgroup)."""
+    """Whoever uses the shared company, or server, runs in one process, so that it is made once (xdist, loadgroup)."""
     for item in items:
-        if "company" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("company"))
+        for shared in ("company", "server"):
+            if shared in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(shared))
