@@ -8,11 +8,7 @@
 {%- set kinds = ['month', 'quarter', 'year'] if month[5:7] == '12' else
     ['month', 'quarter'] if month[5:7] in ('03', '06', '09') else ['month'] -%}
 {%- set stored = this if is_incremental() else none -%}
-{%- set found = [] -%}
-{%- set every_step = [] -%}
-{%- for kind in kinds -%}
-    {%- for step in steps_in_force('measure', month, kind) -%}{%- do every_step.append(step) -%}{%- endfor -%}
-{%- endfor %}
+{%- set found = [] %}
 
 with recursive
 

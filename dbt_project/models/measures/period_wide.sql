@@ -15,16 +15,16 @@ with periods as (
     {%- if month[5:7] in ('03', '06', '09', '12') %}
     union all
     select
-        'quarter'
+        'quarter' as period_kind
         , {{ period_text("cast('" ~ month ~ "' as date)", 'quarter') }}
-        , cast({{ first_month_of_quarter(month) }} as date)
+        , cast({{ first_month_of_quarter(month) }} as date) as period_start
     {%- endif %}
     {%- if month[5:7] == '12' %}
     union all
     select
-        'year'
+        'year' as period_kind
         , {{ period_text("cast('" ~ month ~ "' as date)", 'year') }}
-        , cast('{{ month[:4] }}-01-01' as date)
+        , cast('{{ month[:4] }}-01-01' as date) as period_start
     {%- endif %}
 )
 
@@ -66,14 +66,16 @@ with periods as (
 , counted as (
     select
         active.*
-        , {% for name in sum_names() %}sums.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
+        {%- for name in sum_names() %}
+        , sums.{{ name }}
+        {%- endfor %}
         , sums.qa_deduction_when_active
         , {{ days_between('active.period_start', 'active.period_end') }} + 1 as calendar_days
         , {{ days_between('greatest(active.hire_date, active.period_start)',
             'least(coalesce(active.leave_date, active.period_end), active.period_end)') }} + 1 as active_days
-        , {{ month_number('least(coalesce(active.leave_date, active.period_end), active.period_end)') }}
-            - {{ month_number('greatest(active.hire_date, active.period_start)') }} + 1 as active_months
-        , {{ month_number('active.period_end') }} - {{ month_number('active.period_start') }} + 1 as calendar_months
+        , 1 + {{ month_number('least(coalesce(active.leave_date, active.period_end), active.period_end)') }}
+        - {{ month_number('greatest(active.hire_date, active.period_start)') }} as active_months
+        , 1 + {{ month_number('active.period_end') }} - {{ month_number('active.period_start') }} as calendar_months
         , {{ whole_months('active.hire_date', next_day('active.period_end')) }} as tenure_months
         , {{ whole_months('active.grade_since', next_day('active.period_end')) }} as months_in_grade
         , case
@@ -146,8 +148,10 @@ select
         'overtime_hours_holiday'] %}
     , cast(counted.{{ name }} as decimal(18, 6)) as {{ name }}
     {%- endfor %}
-    , cast(case when counted.scheduled_days > 0 and counted.present_days = counted.scheduled_days then 1 else 0 end
-        as decimal(18, 6)) as full_attendance
+    , cast(
+        case when counted.scheduled_days > 0 and counted.present_days = counted.scheduled_days then 1 else 0 end
+        as decimal(18, 6)
+    ) as full_attendance
     {%- for name in ['execution_points', 'excellent_case_points', 'extra_points', 'tenure_months', 'months_in_grade',
         'active_days', 'calendar_days'] %}
     , cast(counted.{{ name }} as decimal(18, 6)) as {{ name }}

@@ -34,10 +34,14 @@ select
     , roster.employee_id
     , roster.name
     , roster.post
-    , case when roster.grade_since >= decisions.effective_from then roster.grade else
-        coalesce(decisions.grade_after, roster.grade) end as grade
-    , case when roster.grade_since >= decisions.effective_from then roster.grade_since else
-        coalesce(decisions.effective_from, roster.grade_since) end as grade_since
+    , case
+        when roster.grade_since >= decisions.effective_from then roster.grade
+        else coalesce(decisions.grade_after, roster.grade)
+    end as grade
+    , case
+        when roster.grade_since >= decisions.effective_from then roster.grade_since
+        else coalesce(decisions.effective_from, roster.grade_since)
+    end as grade_since
     , roster.grade as roster_grade
     , roster.team
     , roster.lead_id

@@ -16,7 +16,9 @@ with base as (
 )
 {%- else %}
 with base as (
-    select employee_id, period_kind, period, month_start, measure, value from {{ ref('derived_measures') }} where false
+    select employee_id, period_kind, period, month_start, measure, value
+    from {{ ref('derived_measures') }}
+    where false
 )
 {%- endif %}
 

@@ -33,7 +33,9 @@ with employees as (
         , max(case when measure = score_measure then value end) as score
         , max(case when measure = rating_measure then value end) as rating_level
         , max(case when measure = 'meets_base_indicator' then value end) as base_indicator
-        {{- derived_columns(derived_names() | reject('in', common) | list) }}
+        {%- for name in derived_names() | reject('in', common) %}
+        , max(case when measure = '{{ name }}' then value end) as {{ name }}
+        {%- endfor %}
     from derived
     group by employee_id
 )

@@ -45,7 +45,9 @@ with recursive
     left join (
         select
             employee_id
-            {{- derived_columns(derived_names('quarter')) }}
+            {%- for name in derived_names('quarter') %}
+            , max(case when measure = '{{ name }}' then value end) as {{ name }}
+            {%- endfor %}
         from {{ ref('derived_measures') }}
         where period_kind = 'quarter' and month_start = cast('{{ month }}' as date)
         group by employee_id

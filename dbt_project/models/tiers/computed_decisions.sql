@@ -56,10 +56,11 @@ with employees as (
         , rules.lowest
         , rules.reason_en
         , conditions.missing
-        , coalesce(conditions.all_met, 1) = 1
+        , (
+            coalesce(conditions.all_met, 1) = 1
             and (rules.decision <> 'promote' or ladders.next_grade is not null)
-            and (rules.grades is null
-                or concat(',', rules.grades, ',') like concat('%,', employees.grade, ',%')) as holds
+            and (rules.grades is null or concat(',', rules.grades, ',') like concat('%,', employees.grade, ',%'))
+        ) as holds
     from employees
     inner join ladders
         on employees.plan = ladders.plan and employees.grade = ladders.grade

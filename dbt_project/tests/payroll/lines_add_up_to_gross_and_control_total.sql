@@ -1,6 +1,9 @@
 -- The lines of a revision, its employees' gross pay and the control total that was approved are one number.
 with lines as (
-    select pay_month, revision, count(*) as row_count
+    select
+        pay_month
+        , revision
+        , count(*) as row_count
         , sum(case when component_group <> 'contribution' then amount else 0 end) as total
     from {{ ref('pay_lines') }}
     group by pay_month, revision
