@@ -135,6 +135,47 @@ _ALL = (
         ),
         "date",
     ),
+    Dataset(
+        "complaints",
+        "daily",
+        _columns("complaint_id* text, agent_id text, received_at timestamp, upheld boolean, resolved_at? timestamp"),
+        "received_at",
+    ),
+    Dataset(
+        "orders",
+        "daily",
+        _columns(
+            "order_id* text, agent_id text, paid_at timestamp, amount decimal, refund_amount decimal, silent boolean"
+        ),
+        "paid_at",
+    ),
+    Dataset("targets", "full", _columns("employee_id* text, month* month, measure* text, target decimal")),
+    Dataset(
+        "assessments",
+        "daily",
+        _columns("assessment_id* text, employee_id text, date date, kind text, score decimal, assessor_id? text"),
+        "date",
+    ),
+    Dataset(
+        "hr_events", "daily", _columns("event_id* text, employee_id text, date date, kind text, note? text"), "date"
+    ),
+    Dataset(
+        "disputes",
+        "full",
+        _columns(
+            "dispute_id* text, employee_id text, month month, measure text, requested_delta decimal, status text, "
+            "granted_delta? decimal, ruled_by? text, ruled_at? timestamp, note? text"
+        ),
+    ),
+    Dataset(
+        "promotion_cases",
+        "full",
+        _columns(
+            "case_id* text, employee_id text, quarter text, applied_on date, supervisor_opinion? text, "
+            "panel_score? decimal, panel_decision? text, announced_on? date, objection? text, hr_decision? text, "
+            "withdrawn_on? date"
+        ),
+    ),
 )
 
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _ALL}

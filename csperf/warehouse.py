@@ -7,7 +7,7 @@ point leaves nothing that the next one would not do again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -21,7 +21,7 @@ from csperf.dbt_call import DBT_PROJECT, call_dbt
 from csperf.errors import CsperfError
 from csperf.landing import Partition
 from csperf.periods import Month
-from csperf.policy.library import load_plans, plans_digest
+from csperf.policy.library import load_plans, plans_digest, reads_gross_before
 from csperf.policy.store import load_policies
 from csperf.progress import Progress, silent
 from csperf.published import load_published
@@ -105,18 +105,20 @@ def build(settings: Settings, progress: Progress | None = None) -> BuildReport:
         if not any(DATASETS[part.dataset].kind == "daily" for part in accepted):
             _discard(settings)
             return BuildReport((), (), False)
-        policy_digest = plans_digest(load_plans(settings))
+        plans_now = load_plans(settings)
+        policy_digest = plans_digest(plans_now)
         from_nothing = _discard_outdated(settings, _months(accepted))
         with connect(settings) as con:
             published_digest = load_published(con, settings)
-            state = _state(partitions, policy_digest, published_digest)
+            paid = _paid_before(con) if reads_gross_before(plans_now) else {}
+            state = _state(partitions, policy_digest, f"{published_digest}/{sorted(paid.items())}")
             if _info(con, "state") == state:
                 return BuildReport((), (), from_nothing)
             if _info(con, "policy") != policy_digest:
                 load_policies(con, settings)
                 _set_info(con, "policy", policy_digest)
             _write_control(con, accepted)
-            plans = _plan_months(con, accepted, policy_digest)
+            plans = _plan_months(con, accepted, policy_digest, paid)
             stale = _write_months(con, plans)
             chunks = _stale_chunks(con)
             load_quality(con, settings, partitions)
@@ -217,6 +219,7 @@ def _write_control(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]
         "dataset varchar, business_date date, digest varchar, path varchar, row_count bigint, quarantined bigint",
         [(p.dataset, p.business_date, p.digest, str(p.path), p.rows, p.quarantined) for p in accepted],
     )
+    _replace(con, "control.newest", "dataset varchar, path varchar", _newest(accepted))
 
 
 def _months(accepted: Sequence[Partition]) -> list[Month]:
@@ -225,7 +228,18 @@ def _months(accepted: Sequence[Partition]) -> list[Month]:
     return list(Month.of(min(days)).until(Month.of(max(days))))
 
 
-def _plan_months(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition], policy_digest: str) -> list[MonthPlan]:
+def _paid_before(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """By pay month what was published for the month before it: some plans reckon contributions on it."""
+    runs = con.execute(
+        "select pay_month, max_by(concat(revision, '/', figures_digest), revision) from published.payroll_runs "
+        "where status = 'published' group by pay_month"
+    ).fetchall()
+    return {str(Month.parse(month).plus(1)): run for month, run in runs}
+
+
+def _plan_months(
+    con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition], policy_digest: str, paid: Mapping[str, str]
+) -> list[MonthPlan]:
     """The months that exist, each with its digest.
 
     A digest holds the previous month's, for a step may read what an earlier month stored.
@@ -241,6 +255,7 @@ def _plan_months(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition], 
         if DATASETS[part.dataset].kind == "daily":
             landed = f"{part.dataset}/{part.business_date}/{part.digest}"
             by_month.setdefault(Month.of(part.business_date), []).append(landed)
+    full = _full_rows(con, accepted)
     plans: list[MonthPlan] = []
     before = policy_digest
     for month in _months(accepted):
@@ -250,10 +265,42 @@ def _plan_months(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition], 
             *sorted(by_month.get(month, [])),
             f"roster/{roster.digest}" if roster else "no roster",
             *("/".join(map(str, row)) for row in decisions if row[0] <= month.last_day),
+            *full.get(str(month), []),
+            paid.get(str(month), "nothing paid before"),
         ]
         before = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         plans.append(MonthPlan(month, str(roster.path) if roster else None, before))
     return plans
+
+
+def _full_rows(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]) -> dict[str, list[str]]:
+    """A digest of each month's rows in the newest delivery of the other full datasets.
+
+    A quarter's rows count with its last month, where the quarter is reckoned.
+    """
+    found: dict[str, list[str]] = {}
+    for name, path in _newest(accepted):
+        columns = DATASETS[name].column_names
+        month = (
+            "month"
+            if "month" in columns
+            else ("left(quarter, 4) || '-' || lpad(cast(3 * cast(right(quarter, 1) as integer) as varchar), 2, '0')")
+        )
+        texts = ", ".join(f"coalesce(cast({column} as varchar), '')" for column in columns)
+        for row in con.execute(
+            f"select {month}, count(*), cast(sum(md5_number_lower(concat_ws(chr(31), {texts}))) as varchar) "
+            "from read_parquet(?) group by 1",
+            [path],
+        ).fetchall():
+            found.setdefault(row[0], []).append(f"{name}/{row[1]}/{row[2]}")
+    return found
+
+
+def _newest(accepted: Sequence[Partition]) -> list[tuple[str, str]]:
+    """The files of the newest deliveries of the full datasets but the roster."""
+    full = [part for part in accepted if DATASETS[part.dataset].kind == "full" and part.dataset != "employees"]
+    newest = {part.dataset: part for part in sorted(full, key=lambda part: part.business_date)}
+    return [(name, str(part.path)) for name, part in sorted(newest.items())]
 
 
 def roster_in_force(rosters: Sequence[Partition], day: date) -> Partition | None:

@@ -20,7 +20,8 @@ from csperf.settings import load_settings
 from csperf.warehouse import call_dbt, connect
 
 FILES = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
-MONTH, QUARTER = Month(2026, 1), Quarter(2026, 2)
+MONTH, QUARTER = Month(2026, 12), Quarter(2026, 2)
+"""Single months are Decembers: what is paid monthly, quarterly and yearly falls due. `year` in a case sets it apart."""
 ATTRIBUTES = {
     "post": "basic",
     "grade": "junior",
@@ -40,7 +41,7 @@ FULL_MONTH = {
     "active_all_months": 1,
     "active_last_day": 1,
 }
-MODELS = "derived_measures scorecard_monthly computed_lines computed_conditions computed_decisions"
+MODELS = "derived_monthly derived_quarterly derived_yearly derived_measures scorecard_monthly computed_lines computed_conditions computed_decisions"
 
 
 def read(path: Path) -> dict:
@@ -60,18 +61,24 @@ def wide_row(plan: str, employee_id: str, kind: str, period: str, month: Month, 
     """A row of period_wide: what the example gives, and for the rest a full month of nothing."""
     measures = {}
     for code, entry in base_measures().items():
-        measures[code] = None if entry["kind"] == "mean" else 0
+        measures[code] = None if entry["kind"] in ("mean", "newest") else 0
     full = FULL_MONTH | ({"active_days": 91, "calendar_days": 91} if kind == "quarter" else {})
-    measures |= full | {"full_attendance": 0, "volume": 0, "volume_post_mean": None} | given
-    first = QUARTER.first_day if kind == "quarter" else month.first_day
+    measures |= full | {"full_attendance": 0, "volume": 0, "tenure_months": 6, "months_in_grade": 6} | given
+    months = {"month": 1, "quarter": 3, "year": 12}[kind]
+    first = month.plus(1 - months).first_day
     return {
         **{"employee_id": employee_id, "period_kind": kind, "period": period, "month_start": month.first_day},
         **{"period_start": first, "period_end": month.last_day, "name": "example", "plan": plan},
         **{"grade_since": date(2020, 1, 1), "hire_date": date(2020, 1, 1), "leave_date": None},
         **ATTRIBUTES,
+        "grade_decided": 0,
         **case.get("employee", {}),
         **measures,
     }
+
+
+def month_of(case: dict) -> Month:
+    return Month(case.get("alone_in", MONTH.year), MONTH.number)
 
 
 def all_rows() -> list[dict]:
@@ -80,8 +87,12 @@ def all_rows() -> list[dict]:
         content = read(path)
         plan = content["plan"]
         for number, case in enumerate(content.get("months", [])):
-            given = case.get("given", {})
-            rows.append(wide_row(plan, f"{plan}/m{number}", "month", str(MONTH), MONTH, case, given))
+            month, employee_id = month_of(case), f"{plan}/m{number}"
+            rows.append(wide_row(plan, employee_id, "month", str(month), month, case, case.get("given", {})))
+            if "quarter" in case:
+                rows.append(wide_row(plan, employee_id, "quarter", str(month.quarter), month, case, case["quarter"]))
+            if "year" in case:
+                rows.append(wide_row(plan, employee_id, "year", str(month.year), month, case, case["year"]))
         for number, case in enumerate(content.get("quarters", [])):
             employee_id, each = f"{plan}/q{number}", case["each"]
             for place, month in enumerate(QUARTER.months):
@@ -117,7 +128,8 @@ def computed(tmp_path_factory):
             "create table scorecards.agent_daily (agent_id varchar, business_date date, sessions bigint, "
             "calls_answered bigint, qa_reviews bigint)"
         )
-    for window in ((MONTH, MONTH), (QUARTER.months[0], QUARTER.months[2])):
+    decembers = sorted({month_of(case) for path in FILES for case in read(path).get("months", [])})
+    for window in [*((month, month) for month in decembers), (QUARTER.months[0], QUARTER.months[2])]:
         bounds = ["--event-time-start", str(window[0].first_day)]
         bounds += ["--event-time-end", str(window[1].plus(1).first_day)]
         call_dbt(settings, ["run", "--select", MODELS, *bounds])
@@ -135,7 +147,8 @@ def test_a_month(computed, plan, number, case):
     )
     measures = dict(
         computed.execute(
-            "select measure, value from measures.derived_measures where employee_id = ?", [employee_id]
+            "select measure, value from measures.derived_measures where employee_id = ? order by period_kind = 'month'",
+            [employee_id],
         ).fetchall()
     )
     assert {name: lines.get(name) for name in case.get("lines", {})} == case.get("lines", {}), case["arithmetic"]

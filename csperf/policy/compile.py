@@ -59,6 +59,11 @@ class Scope:
             return " + ".join(f"coalesce({code}, 0)" for code in paid) or "0"
         return self.version.terms.get(name)
 
+    def label(self, name: str, table: str) -> str:
+        if table:
+            return f"{table}.{name}"
+        return f"months.{name}" if self.alias == "m" and self._scale(name) is not None else name
+
     def resolve(self, name: str, table: str) -> Value:
         if table not in ("", "quarter", "year"):
             raise FormulaError(f"'{table}.{name}': before the dot there may be quarter or year")
@@ -116,7 +121,7 @@ def compile_version(version: Version, base: Mapping[str, str], everyone: Mapping
     """
     measures = version.measures
     derived = {**everyone, **dict.fromkeys(measures, MEASURE_PLACES)}
-    _scorecard_names(version)
+    _scorecard_names(version, derived)
     scope = Scope(version, base, derived)
     _no_name_twice(version, base)
     steps = []
@@ -142,11 +147,11 @@ def _no_name_twice(version: Version, base: Mapping[str, str]) -> None:
             seen[name] = f"one of the plan's {kind}"
 
 
-def _scorecard_names(version: Version) -> None:
+def _scorecard_names(version: Version, derived: Mapping[str, int]) -> None:
     card = version.scorecard
-    for part in ("score", "rating"):
+    for part, known in (("score", derived), ("rating", version.measures)):
         name = getattr(card, part)
-        if name is not None and name not in version.measures:
+        if name is not None and name not in known:
             raise Located(("scorecard", part), f"there is no derived measure '{name}'")
     levels = version.measures[card.rating].levels.values() if card.rating else ()
     if card.director_below is not None and card.director_below not in {level.code for level in levels}:
@@ -262,6 +267,6 @@ def _condition_step(condition: Condition, rule: int, position: int, value: Compi
             "rule": str(rule),
             "operator": condition.operator,
             "threshold_sql": threshold.value.rounded(MEASURE_PLACES),
-            "measure": value.inputs[0] if len(value.inputs) == 1 else condition.name,
+            "measure": value.inputs[0].rpartition(".")[2] if len(value.inputs) == 1 else condition.name,
         },
     )

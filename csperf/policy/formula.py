@@ -36,6 +36,9 @@ class Names(Protocol):
     def resolve(self, name: str, table: str) -> Value:
         """The value of a measure, attribute, figure or step; FormulaError with the nearest name if unknown."""
 
+    def label(self, name: str, table: str) -> str:
+        """How a name that was read is told among a step's inputs; with a dot when it is another period's value."""
+
     def term(self, name: str) -> str | None:
         """The formula that a term's name stands for, None if the name is no term."""
 
@@ -95,7 +98,7 @@ class Compiler:
         text = None if table else self.names.term(name)
         if text is None:
             value = self.names.resolve(name, table)
-            self.inputs[f"{table}.{name}" if table else name] = None
+            self.inputs[self.names.label(name, table)] = None
             return value
         if name in self.open_terms:
             raise FormulaError(f"term '{name}' needs itself: {' → '.join((*self.open_terms, name))}")

@@ -253,6 +253,12 @@ def plans_digest(library: Library) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def reads_gross_before(library: Library) -> bool:
+    """Whether a plan reckons anything on the gross pay published for the month before."""
+    steps = (step for plan in library.plans.values() for version in plan.steps for step in version)
+    return any("previous_gross" in step.inputs for step in steps)
+
+
 def figure(plans: Mapping[str, LoadedPlan], plan: str, name: str, day: date) -> Decimal:
     """A plain figure of a plan as in force on a day."""
     loaded = plans.get(plan)

@@ -27,6 +27,18 @@
         {'model': 'day_points', 'employee': 'employee_id', 'sums': {
             'execution_points': 'execution_points', 'excellent_case_points': 'excellent_case_points',
             'extra_points': 'extra_points'}},
+        {'model': 'day_complaints', 'employee': 'agent_id', 'sums': {
+            'complaints': 'complaints', 'complaints_upheld': 'complaints_upheld', 'complaints_resolved': 'complaints_resolved'}},
+        {'model': 'day_orders', 'employee': 'agent_id', 'sums': {
+            'orders': 'orders', 'sales_amount': 'sales_amount', 'refund_amount': 'refund_amount', 'silent_amount': 'silent_amount'}},
+        {'model': 'day_assessments', 'employee': 'employee_id', 'sums': {
+            'self_scores': 'self_scores', 'self_score_sum': 'self_score_sum',
+            'peer_scores': 'peer_scores', 'peer_score_sum': 'peer_score_sum',
+            'manager_scores': 'manager_scores', 'manager_score_sum': 'manager_score_sum',
+            'teamwork_scores': 'teamwork_scores', 'teamwork_score_sum': 'teamwork_score_sum',
+            'attitude_scores': 'attitude_scores', 'attitude_score_sum': 'attitude_score_sum'}},
+        {'model': 'day_hr_events', 'employee': 'employee_id', 'sums': {
+            'referrals': 'referrals', 'serious_violations': 'serious_violations', 'conflicts': 'conflicts', 'trainings': 'trainings'}},
     ]) }}
 {%- endmacro %}
 
@@ -55,4 +67,23 @@
     union all
     {%- endif %}
     {%- endfor %}
+{%- endmacro %}
+
+{#- The measures that are a sum of day facts under their own name: what a dispute on them passes on to quarter and year. -#}
+{% macro disputable_sums() -%}
+    {{ return([
+        'sessions', 'calls_answered', 'qa_reviews', 'qa_deduction', 'qa_class_c', 'tickets', 'error_tickets',
+        'complaints', 'complaints_upheld', 'scheduled_days', 'worked_days', 'paid_days', 'late_days', 'absent_days',
+        'unpaid_leave_days', 'night_shifts', 'overtime_hours_workday', 'overtime_hours_restday',
+        'overtime_hours_holiday', 'execution_points', 'excellent_case_points', 'extra_points', 'sales_amount',
+        'refund_amount', 'silent_amount', 'referrals']) }}
+{%- endmacro %}
+
+{#- The measures that a dispute changes in its own month only: means, shares and what the roster gives. -#}
+{% macro disputable_means() -%}
+    {{ return([
+        'first_response_seconds', 'response_seconds', 'response_rate', 'handle_seconds', 'resolved_rate', 'csat_rate',
+        'csat_mean', 'complaint_rate', 'complaint_resolution_rate', 'full_attendance', 'sales_completion', 'self_score',
+        'peer_score', 'manager_score', 'teamwork_score', 'attitude_score', 'exam_score', 'tenure_months',
+        'months_in_grade', 'active_days', 'calendar_days']) }}
 {%- endmacro %}

@@ -69,3 +69,32 @@
     where false
     {%- endif %}
 {%- endmacro %}
+
+{#- The newest delivery of a full dataset; no row where there is none. -#}
+{% macro newest_delivery(dataset) -%}
+    {%- set columns, files = [], [] -%}
+    {%- if execute -%}
+        {%- set columns = run_query(
+            "select column_name, sql_type from " ~ source('control', 'columns') ~ " where dataset = '" ~ dataset
+            ~ "' order by position").rows -%}
+        {%- set files = run_query(
+            "select path from " ~ source('control', 'newest') ~ " where dataset = '" ~ dataset ~ "'"
+            ).columns[0].values() -%}
+    {%- endif -%}
+    select
+        {%- for column in columns %}
+        {{ ', ' if not loop.first }}{{ column['column_name'] if files
+            else 'cast(null as ' ~ column['sql_type'] ~ ') as ' ~ column['column_name'] }}
+        {%- else %}
+        null as nothing
+        {%- endfor %}
+    {%- if files %}
+    from {{ adapter.dispatch('delivered_file')(files[0]) }}
+    {%- else %}
+    where false
+    {%- endif %}
+{%- endmacro %}
+
+{% macro default__delivered_file(path) -%}
+    read_parquet('{{ path }}')
+{%- endmacro %}

@@ -32,3 +32,8 @@
 {% macro last_day_of_month_of(column) -%}
     last_day({{ column }})
 {%- endmacro %}
+
+{#- Whether a day lies in the 12 months that end with a month. -#}
+{% macro in_last_12_months(column, month) -%}
+    {{ column }} between cast('{{ month }}' as date) - interval 11 month and {{ last_day_of_month(month) }}
+{%- endmacro %}

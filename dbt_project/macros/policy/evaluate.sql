@@ -8,7 +8,8 @@
     {{ return(model.batch.event_time_start.strftime('%Y-%m-01') if model.batch else '1900-01-01') }}
 {%- endmacro %}
 
-{#- The steps of a stage in force on the last day of a month, as rows, in the order of plan, level and position. -#}
+{#- The steps of a stage in force on the last day of a month, as rows, in the order of plan, level and position: those
+    for everyone, and those of the plans that somebody is on. -#}
 {% macro steps_in_force(stage, month, period='month') -%}
     {%- if not execute -%}{{ return([]) }}{%- endif -%}
     {%- set query -%}
@@ -21,6 +22,13 @@
             and period = '{{ period }}'
             and effective_from <= {{ last_day_of_month(month) }}
             and {{ last_day_of_month(month) }} < effective_to
+            and (
+                everyone
+                or plan in (
+                    select plan from {{ ref('period_wide').render() }}
+                    where month_start = cast('{{ month }}' as date)
+                )
+            )
         order by plan, level, position
     {%- endset -%}
     {{ return(run_query(query).rows) }}

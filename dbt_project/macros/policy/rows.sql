@@ -86,3 +86,26 @@ reports as (
     {%- endfor %}
     where wide.period_kind = '{{ kind }}' and wide.month_start = cast('{{ month }}' as date)
 {%- endmacro %}
+
+{#- The stored derived measures of quarters up to a month: the CTE `quarters` that a look over quarters reads. -#}
+{% macro quarters_cte(derived, month) -%}
+quarters as (
+    {%- if derived and derived_names('quarter') %}
+    select
+        employee_id
+        , {{ month_number('month_start') }} as month_no
+        {{- derived_columns(derived_names('quarter')) }}
+    from {{ derived }}
+    where period_kind = 'quarter' and month_start <= cast('{{ month }}' as date)
+    group by employee_id, month_start
+    {%- else %}
+    select
+        cast(null as varchar) as employee_id
+        , 0 as month_no
+        {%- for name in derived_names('quarter') %}
+        , cast(null as decimal(18, 6)) as {{ name }}
+        {%- endfor %}
+    where false
+    {%- endif %}
+)
+{%- endmacro %}

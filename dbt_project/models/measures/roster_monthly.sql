@@ -43,6 +43,8 @@ select
         else coalesce(decisions.effective_from, roster.grade_since)
     end as grade_since
     , roster.grade as roster_grade
+    , case when decisions.grade_after is null or roster.grade_since >= decisions.effective_from then 0 else 1 end
+        as grade_decided
     , roster.team
     , roster.lead_id
     , roster.employment

@@ -7,7 +7,8 @@
 {%- set month = batch_month() %}
 
 -- depends_on: {{ ref('day_chats') }} {{ ref('day_calls') }} {{ ref('day_qa') }} {{ ref('day_tickets') }}
--- depends_on: {{ ref('day_attendance') }} {{ ref('day_points') }}
+-- depends_on: {{ ref('day_attendance') }} {{ ref('day_points') }} {{ ref('day_complaints') }} {{ ref('day_orders') }}
+-- depends_on: {{ ref('day_assessments') }} {{ ref('day_hr_events') }}
 
 with days as (
     {{ day_fact_rows(month) }}

@@ -22,8 +22,10 @@ with employees as (
 , derived as (
     select measures.*, versions.score as score_measure, versions.rating as rating_measure
     from {{ ref('derived_measures') }} as measures
+    inner join employees
+        on measures.employee_id = employees.employee_id
     left join versions
-        on measures.plan_version = versions.plan_version
+        on employees.plan = versions.plan
     where measures.period_kind = 'month' and measures.month_start = cast('{{ month }}' as date)
 )
 

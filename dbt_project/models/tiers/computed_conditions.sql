@@ -11,6 +11,7 @@ with recursive
 
 {{ months_cte(ref('derived_measures').render(), month, 'this') }}
 , {{ reports_cte(month) }}
+, {{ quarters_cte(ref('derived_measures').render(), month) }}
 
 , ladder as (
     select

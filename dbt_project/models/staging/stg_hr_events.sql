@@ -1,0 +1,1 @@
+{{ landed('hr_events') }}

@@ -1,0 +1,1 @@
+{{ newest_delivery('promotion_cases') }}
