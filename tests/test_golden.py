@@ -41,7 +41,10 @@ FULL_MONTH = {
     "active_all_months": 1,
     "active_last_day": 1,
 }
-MODELS = "derived_monthly derived_quarterly derived_yearly derived_measures scorecard_monthly computed_lines computed_conditions computed_decisions"
+MODELS = (
+    "derived_monthly derived_quarterly derived_yearly derived_measures scorecard_monthly computed_lines "
+    "computed_conditions computed_decisions"
+)
 
 
 def read(path: Path) -> dict:
