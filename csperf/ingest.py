@@ -103,7 +103,9 @@ def ingest(
             dataset = DATASETS[name]
             try:
                 again = _lookback(settings, source, dataset, dates, start)
-                left, size = [*again, *sorted(set(dates))], FIRST_DATES
+                left = [*again, *sorted(set(dates))]
+                # Which deliveries of a full dataset answer for some dates depends on all of them.
+                size = FIRST_DATES if dataset.kind == "daily" else len(left)
                 while left:
                     outcomes = run.take_in(source, dataset, left[:size], set(dates))
                     report.outcomes += outcomes

@@ -52,6 +52,7 @@ class Rule:
         return {
             "type": self.type,
             "kwargs": dict(self.kwargs),
+            "severity": {"block": "critical", "quarantine": "warning", "warn": "info"}[self.severity],
             "meta": {"check": self.check, "severity": self.severity, "reason": self.reason},
         }
 

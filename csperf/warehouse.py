@@ -121,6 +121,7 @@ def build(settings: Settings, progress: Progress | None = None) -> BuildReport:
             plans = _plan_months(con, accepted, policy_digest, paid)
             stale = _write_months(con, plans)
             chunks = _stale_chunks(con)
+            _withdraw_marks(con)
             load_quality(con, settings, partitions)
         for number, chunk in enumerate(chunks[:-1], start=1):
             _choose_dates(settings, chunk)
@@ -367,6 +368,20 @@ def _choose_dates(settings: Settings, dates: Sequence[date]) -> None:
 
 
 # ---- what is done -------------------------------------------------------------------------------------------------
+
+
+def _withdraw_marks(con: duckdb.DuckDBPyConnection) -> None:
+    """What is about to be rebuilt counts as not built: killed on the way, it is again even if its input goes back."""
+    con.execute("begin")
+    con.execute("delete from control.info where name = 'state'")
+    con.execute(
+        "delete from control.built using control.all_stale_dates as stale "
+        "where built.dataset = stale.dataset and built.business_date = stale.business_date"
+    )
+    con.execute(
+        "delete from control.built_months where month_start in (select month_start from control.months where stale)"
+    )
+    con.execute("commit")
 
 
 def _mark_dates(settings: Settings) -> None:

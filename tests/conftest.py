@@ -1,11 +1,15 @@
 """Fixtures that several test files share."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import pytest
+
+# Airflow makes its home when it is imported: not in the user's.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="csperf-airflow-")
 
 from csperf import nightly
 from csperf.demo import DemoReport, write_demo

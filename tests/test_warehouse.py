@@ -376,6 +376,27 @@ def test_a_long_history_is_built_in_several_calls_with_the_same_result(company, 
 def test_killed_in_the_middle_of_dbt_the_next_build_ends_right(company, tmp_path):
     settings = load_settings(home=tmp_path / "home")
     shutil.copytree(company.landing_dir, settings.landing_dir)
+    build_and_kill(settings)
+    assert rows_when_free(settings, "select count(*) from control.built_months") == [(0,)]
+    warehouse.build(settings)
+    assert contents(settings) == contents(company)
+
+
+def test_killed_in_the_middle_of_a_change_that_is_taken_back(copied, company):
+    """What dbt had already replaced is replaced again, though the landing zone is what it was before."""
+    day = date(2026, 7, 1)
+    folder = landing.partition_dir(copied, "chat_sessions", day)
+    before = (folder / landing.CURRENT).read_bytes()
+    land(copied, "chat_sessions", day, [session("s1", "ann", at(day, "09:00:00"), csat=1)])
+    build_and_kill(copied)
+    assert rows_when_free(copied, "select count(*) from measures.fct_sessions") == [(4,)]
+    (folder / landing.CURRENT).write_bytes(before)
+    warehouse.build(copied)
+    assert contents(copied) == contents(company)
+
+
+def build_and_kill(settings: Settings) -> None:
+    """Build in a process of its own and kill it, and dbt with it, once the sessions are done."""
     code = (
         "from csperf.settings import load_settings; from csperf.warehouse import build; build(load_settings(), print)"
     )
@@ -387,14 +408,9 @@ def test_killed_in_the_middle_of_dbt_the_next_build_ends_right(company, tmp_path
         start_new_session=True,
     )
     assert run.stdout is not None
-    for line in run.stdout:
-        if "day_chats" in line:
-            break
+    assert any("day_chats" in line for line in run.stdout), "the build ended before it was killed"
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    assert rows_when_free(settings, "select count(*) from control.built_months") == [(0,)]
-    warehouse.build(settings)
-    assert contents(settings) == contents(company)
 
 
 def rows_when_free(settings: Settings, query: str) -> list[tuple]:

@@ -14,7 +14,8 @@
 {%- endmacro %}
 
 {#- A sum of decimals in millionths, as a whole number. -#}
-{% macro millionths(expression) -%}
+{% macro millionths(expression) %}{{ return(adapter.dispatch('millionths')(expression)) }}{% endmacro %}
+{% macro default__millionths(expression) -%}
     cast({{ expression }} * 1000000 as hugeint)
 {%- endmacro %}
 
@@ -22,6 +23,16 @@
 {% macro microseconds_between(earlier, later) %}{{ return(adapter.dispatch('microseconds_between')(earlier, later)) }}{% endmacro %}
 {% macro default__microseconds_between(earlier, later) -%}
     (epoch_us({{ later }}) - epoch_us({{ earlier }}))
+{%- endmacro %}
+
+{#- The newest value so far that is not empty. -#}
+{% macro last_known(expression, partition_by, order_by) -%}
+    {{ return(adapter.dispatch('last_known')(expression, partition_by, order_by)) }}
+{%- endmacro %}
+{% macro default__last_known(expression, partition_by, order_by) -%}
+    last_value({{ expression }} ignore nulls) over (
+        partition by {{ partition_by }} order by {{ order_by }} rows between unbounded preceding and current row
+    )
 {%- endmacro %}
 
 {% macro days_between(earlier, later) %}{{ return(adapter.dispatch('days_between')(earlier, later)) }}{% endmacro %}

@@ -34,7 +34,8 @@
 {%- endmacro %}
 
 {#- Before new rows of the rebuilt dates are added, the old ones go, also where a date has no rows any more. -#}
-{% macro clear_stale_dates(datasets) -%}
+{% macro clear_stale_dates(datasets) %}{{ return(adapter.dispatch('clear_stale_dates')(datasets)) }}{% endmacro %}
+{% macro default__clear_stale_dates(datasets) -%}
     {%- if is_incremental() -%}
     delete from {{ this }}
     where business_date in (

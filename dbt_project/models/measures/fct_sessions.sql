@@ -27,12 +27,9 @@ with talk as (
         , sender
         , sent_at
         , sender = 'agent' and sender_before = 'customer' as is_reply
-        , last_value(
-            case when sender = 'customer' and coalesce(sender_before, 'agent') = 'agent' then sent_at end ignore nulls
-        ) over (
-            partition by business_date, session_id order by message_no
-            rows between unbounded preceding and current row
-        ) as waiting_since
+        , {{ last_known(
+            "case when sender = 'customer' and coalesce(sender_before, 'agent') = 'agent' then sent_at end",
+            'business_date, session_id', 'message_no') }} as waiting_since
     from talk
 )
 
