@@ -50,7 +50,8 @@ with periods as (
         {%- for name in sum_names() %}
         , coalesce(sum(months.{{ name }}), 0) as {{ name }}
         {%- endfor %}
-        -- A quarter's or year's deduction is the mean over the months in which the employee was active.
+        -- A quarter's or year's deduction is the mean over the months in which the employee was active, of those
+        -- that have records: months before the first delivery say nothing.
         , coalesce(sum(months.qa_deduction) filter (
             where {{ last_day_of_month_of('months.month_start') }} >= active.hire_date
             and (active.leave_date is null or months.month_start <= active.leave_date)
@@ -75,6 +76,9 @@ with periods as (
             'least(coalesce(active.leave_date, active.period_end), active.period_end)') }} + 1 as active_days
         , 1 + {{ month_number('least(coalesce(active.leave_date, active.period_end), active.period_end)') }}
         - {{ month_number('greatest(active.hire_date, active.period_start)') }} as active_months
+        , 1 + {{ month_number('least(coalesce(active.leave_date, active.period_end), active.period_end)') }}
+        - {{ month_number('greatest(active.hire_date, active.period_start, records.first_month)') }}
+            as recorded_months
         , 1 + {{ month_number('active.period_end') }} - {{ month_number('active.period_start') }} as calendar_months
         , {{ whole_months('active.hire_date', next_day('active.period_end')) }} as tenure_months
         , {{ whole_months('active.grade_since', next_day('active.period_end')) }} as months_in_grade
@@ -85,6 +89,7 @@ with periods as (
     from active
     inner join sums
         on active.employee_id = sums.employee_id and active.period_kind = sums.period_kind
+    cross join (select min(month_start) as first_month from {{ source('control', 'months') }}) as records
 )
 
 , post_means as (
@@ -140,7 +145,7 @@ select
     , cast(counted.qa_reviews as decimal(18, 6)) as qa_reviews
     , case
         when counted.period_kind = 'month' then cast(counted.qa_deduction as decimal(18, 6))
-        else {{ ratio_6(millionths('counted.qa_deduction_when_active'), 'counted.active_months') }}
+        else {{ ratio_6(millionths('counted.qa_deduction_when_active'), 'counted.recorded_months') }}
     end as qa_deduction
     , cast(counted.qa_class_c as decimal(18, 6)) as qa_class_c
     {%- for name in ['tickets', 'error_tickets', 'scheduled_days', 'worked_days', 'paid_days', 'late_days',
