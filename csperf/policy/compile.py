@@ -73,7 +73,8 @@ class Scope:
                 raise FormulaError(f"'{table}.{name}': there is no measure '{name}'{self._nearest(name)}")
             return Value(f"cast({self.alias}.{table}__{name} as decimal(38,{scale}))", scale)
         if name in ATTRIBUTES or (self.tier and name in _TIER_GRADES):
-            return Value(f"cur.{name}", kind="text")
+            # In a look over months the post is each month's own; the grade is the one that is decided on.
+            return Value(f"{self.alias if name == 'post' else 'cur'}.{name}", kind="text")
         if name in NUMBERS and (name != "previous_gross" or self.pay):
             return Value(f"cast(cur.{name} as decimal(38,{NUMBERS[name]}))", NUMBERS[name])
         scale = self._scale(name)
@@ -82,7 +83,7 @@ class Scope:
         if name in self.version.figures:
             from csperf.policy.functions import table_value
 
-            return table_value(Compiler(replace(self, alias="cur")), name, {})
+            return table_value(Compiler(self), name, {})
         raise FormulaError(f"there is no measure, figure or term '{name}'{self._nearest(name)}")
 
     def cells(self, name: str) -> tuple[tuple[str, ...], list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]]]:

@@ -65,7 +65,8 @@ with periods as (
         {%- for name in disputable_sums() + ['volume_granted', 'net_sales_granted'] %}
         , coalesce(sum(months.{{ name }}), 0) as {{ name }}
         {%- endfor %}
-        -- A quarter's or year's deduction is the mean over the months in which the employee was active.
+        -- A quarter's or year's deduction is the mean over the months in which the employee was active, of those
+        -- that have records: months before the first delivery say nothing.
         , coalesce(sum(months.qa_deduction) filter (
             where {{ last_day_of_month_of('months.month_start') }} >= active.hire_date
             and (active.leave_date is null or months.month_start <= active.leave_date)
@@ -146,6 +147,9 @@ with periods as (
             'least(coalesce(active.leave_date, active.period_end), active.period_end)') }} + 1 as active_days
         , 1 + {{ month_number('least(coalesce(active.leave_date, active.period_end), active.period_end)') }}
         - {{ month_number('greatest(active.hire_date, active.period_start)') }} as active_months
+        , 1 + {{ month_number('least(coalesce(active.leave_date, active.period_end), active.period_end)') }}
+        - {{ month_number('greatest(active.hire_date, active.period_start, records.first_month)') }}
+            as recorded_months
         , 1 + {{ month_number('active.period_end') }} - {{ month_number('active.period_start') }} as calendar_months
         , {{ whole_months('active.hire_date', next_day('active.period_end')) }} as tenure_months
         , {{ whole_months('active.grade_since', next_day('active.period_end')) }} as months_in_grade
@@ -164,6 +168,7 @@ with periods as (
         on active.employee_id = exams.employee_id
     left join trainings
         on active.employee_id = trainings.employee_id
+    cross join (select min(month_start) as first_month from {{ source('control', 'months') }}) as records
 )
 
 , post_means as (
@@ -221,7 +226,7 @@ with periods as (
         , cast(counted.qa_reviews as decimal(18, 6)) as qa_reviews
         , case
             when counted.period_kind = 'month' then cast(counted.qa_deduction as decimal(18, 6))
-            else {{ ratio_6(millionths('counted.qa_deduction_when_active'), 'counted.active_months') }}
+            else {{ ratio_6(millionths('counted.qa_deduction_when_active'), 'counted.recorded_months') }}
         end as qa_deduction
         , cast(counted.qa_class_c as decimal(18, 6)) as qa_class_c
         , {{ ratio_6(millionths('counted.complaints_upheld') ~ ' * 1000000', millionths('counted.volume')) }}
@@ -235,7 +240,8 @@ with periods as (
         , {{ ratio_6(millionths('counted.' ~ kind ~ '_score_sum'), 'counted.' ~ kind ~ '_scores') }} as {{ kind }}_score
         {%- endfor %}
         {%- for name in ['tickets', 'error_tickets', 'complaints', 'complaints_upheld', 'orders', 'sales_amount',
-            'refund_amount', 'silent_amount', 'referrals', 'serious_violations', 'conflicts', 'trainings_12_months', 'exam_score', 'scheduled_days', 'worked_days', 'paid_days', 'late_days',
+            'refund_amount', 'silent_amount', 'referrals', 'serious_violations', 'conflicts', 'trainings_12_months',
+            'exam_score', 'scheduled_days', 'worked_days', 'paid_days', 'late_days',
             'absent_days', 'unpaid_leave_days', 'night_shifts', 'overtime_hours_workday', 'overtime_hours_restday',
             'overtime_hours_holiday'] %}
         , cast(counted.{{ name }} as decimal(18, 6)) as {{ name }}

@@ -1,0 +1,197 @@
+"""Landing files read for the independent calculation: plain rows into what each person did on each date.
+
+Written from the contract alone (sections 1 and 2); nothing of csperf is used.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+Row = dict[str, str]
+Tally = dict[str, Fraction]
+
+
+@dataclass(frozen=True)
+class Person:
+    """A row of a roster, as far as the calculation needs it."""
+
+    employee_id: str
+    name: str
+    post: str | None
+    grade: str
+    team: str
+    lead_id: str | None
+    plan: str
+    hire_date: date
+    grade_since: date
+    leave_date: date | None
+
+    def active(self, first: date, last: date) -> bool:
+        return self.hire_date <= last and (self.leave_date is None or self.leave_date >= first)
+
+
+@dataclass
+class Landing:
+    """Rosters by delivery date, and sums and counts by person and business date."""
+
+    zone: ZoneInfo
+    rosters: dict[date, dict[str, Person]] = field(default_factory=dict)
+    tallies: dict[tuple[str, date], Tally] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Fraction)))
+
+    def roster(self, last_day: date) -> dict[str, Person]:
+        """The newest delivery at or before the day, else the oldest one."""
+        known = sorted(self.rosters)
+        before = [day for day in known if day <= last_day]
+        return self.rosters[before[-1] if before else known[0]]
+
+    def days_of(self, first: date, last: date) -> dict[str, Tally]:
+        """Everyone's sums over some dates."""
+        total: dict[str, Tally] = defaultdict(lambda: defaultdict(Fraction))
+        for (who, day), tally in self.tallies.items():
+            if first <= day <= last:
+                for name, number in tally.items():
+                    total[who][name] += number
+        return total
+
+    def instant(self, text: str) -> datetime:
+        """A timestamp; one without an offset is local business time."""
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+
+    def business_date(self, text: str) -> date:
+        return self.instant(text).astimezone(self.zone).date()
+
+
+def read_landing(root: Path, zone: str = "Asia/Shanghai") -> Landing:
+    """A directory of CSV deliveries."""
+    landing = Landing(ZoneInfo(zone))
+    for path in sorted((root / "employees").glob("*.csv")):
+        people = [_person(row) for row in _rows(path)]
+        landing.rosters[date.fromisoformat(path.stem)] = {person.employee_id: person for person in people}
+    _chats(landing, root)
+    _calls(landing, root)
+    _reviews(landing, root)
+    for row in _all_rows(root, "tickets"):
+        tally = landing.tallies[row["agent_id"], landing.business_date(row["created_at"])]
+        tally["tickets"] += 1
+        tally["error_tickets"] += row["is_error"] == "true"
+    for row in _all_rows(root, "points"):
+        tally = landing.tallies[row["employee_id"], date.fromisoformat(row["date"])]
+        tally[f"{row['kind']}_points"] += Fraction(row["points"])
+    _attendance(landing, root)
+    return landing
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def _all_rows(root: Path, dataset: str) -> Iterator[Row]:
+    for path in sorted((root / dataset).glob("*.csv")):
+        yield from _rows(path)
+
+
+def _person(row: Row) -> Person:
+    return Person(
+        employee_id=row["employee_id"],
+        name=row["name"],
+        post=row["post"] or None,
+        grade=row["grade"],
+        team=row["team"],
+        lead_id=row["lead_id"] or None,
+        plan=row["plan"],
+        hire_date=date.fromisoformat(row["hire_date"]),
+        grade_since=date.fromisoformat(row["grade_since"]),
+        leave_date=date.fromisoformat(row["leave_date"]) if row["leave_date"] else None,
+    )
+
+
+def seconds(earlier: datetime, later: datetime) -> Fraction:
+    return Fraction((later - earlier) // timedelta(microseconds=1), 1_000_000)
+
+
+def _rate(tally: Tally, csat: str) -> None:
+    if csat:
+        tally["rated"] += 1
+        tally["satisfied"] += int(csat) >= 4
+        tally["csat_sum"] += int(csat)
+
+
+def _chats(landing: Landing, root: Path) -> None:
+    messages: dict[str, list[tuple[int, str, datetime]]] = defaultdict(list)
+    for row in _all_rows(root, "chat_messages"):
+        if row["sender"] in ("customer", "agent"):
+            said = (int(row["message_no"]), row["sender"], landing.instant(row["sent_at"]))
+            messages[row["session_id"]].append(said)
+    for row in _all_rows(root, "chat_sessions"):
+        tally = landing.tallies[row["agent_id"], landing.business_date(row["started_at"])]
+        tally["sessions"] += 1
+        tally["resolved"] += row["resolved"] == "true"
+        _rate(tally, row["csat"])
+        if row["ended_at"]:
+            tally["handled"] += 1
+            tally["handle_sum"] += seconds(landing.instant(row["started_at"]), landing.instant(row["ended_at"]))
+        _replies(tally, sorted(messages.get(row["session_id"], ())))
+
+
+def _replies(tally: Tally, messages: list[tuple[int, str, datetime]]) -> None:
+    """First response and replies of one session, from its customer and agent messages in their order."""
+    waiting: datetime | None = None
+    replies = []
+    for _, sender, sent_at in messages:
+        if sender == "customer":
+            waiting = waiting or sent_at
+        elif waiting is not None:
+            replies.append(seconds(waiting, sent_at))
+            waiting = None
+    tally["answered_sessions"] += any(sender == "agent" for _, sender, _ in messages)
+    tally["replies"] += len(replies)
+    tally["reply_sum"] += sum(replies)
+    if replies:  # the first reply is the first agent message after the first customer message
+        tally["first_responses"] += 1
+        tally["first_response_sum"] += replies[0]
+
+
+def _calls(landing: Landing, root: Path) -> None:
+    for row in _all_rows(root, "calls"):
+        tally = landing.tallies[row["agent_id"], landing.business_date(row["queued_at"])]
+        tally["calls"] += 1
+        _rate(tally, row["csat"])
+        if row["answered_at"]:
+            answered_at = landing.instant(row["answered_at"])
+            tally["calls_answered"] += 1
+            tally["wait_sum"] += seconds(landing.instant(row["queued_at"]), answered_at)
+            tally["handled"] += 1
+            tally["handle_sum"] += seconds(answered_at, landing.instant(row["ended_at"]))
+
+
+def _reviews(landing: Landing, root: Path) -> None:
+    for row in _all_rows(root, "qa_reviews"):
+        tally = landing.tallies[row["agent_id"], date.fromisoformat(row["interaction_date"])]
+        tally["qa_reviews"] += row["item_no"] == "0"
+        tally["qa_deduction"] += Fraction(row["points"])
+        tally["qa_class_c"] += row["item_no"] != "0" and row["severity"] == "C"
+
+
+def _attendance(landing: Landing, root: Path) -> None:
+    for row in _all_rows(root, "attendance"):
+        tally = landing.tallies[row["employee_id"], date.fromisoformat(row["date"])]
+        status = row["status"]
+        if Fraction(row["scheduled_hours"]) > 0:
+            tally["scheduled_days"] += 1
+            tally["present_days"] += status == "present"
+            tally["worked_days"] += status in ("present", "late")
+            tally["paid_days"] += status in ("present", "late", "paid_leave")
+        for kind in ("late", "absent", "unpaid_leave"):
+            tally[f"{kind}_days"] += status == kind
+        tally["night_shifts"] += row["night_shift"] == "true"
+        if row["overtime_kind"]:
+            tally[f"overtime_hours_{row['overtime_kind']}"] += Fraction(row["overtime_hours"])
