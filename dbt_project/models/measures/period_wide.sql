@@ -216,8 +216,8 @@ with periods as (
         end as first_response_seconds
         , {{ ratio_6('counted.response_us', 'counted.replies') }} as response_seconds
         , {{ ratio_6(millionths('counted.answered_sessions'), 'counted.sessions_in_rows') }} as response_rate
-        , {{ ratio_6('counted.chat_handle_us + counted.call_handle_us', 'counted.ended_sessions + counted.ended_calls') }}
-            as handle_seconds
+        , {{ ratio_6('counted.chat_handle_us + counted.call_handle_us',
+            'counted.ended_sessions + counted.ended_calls') }} as handle_seconds
         , {{ ratio_6(millionths('counted.resolved_sessions'), 'counted.sessions_in_rows') }} as resolved_rate
         , {{ ratio_6(millionths('(counted.chat_satisfied + counted.call_satisfied)'),
             'counted.chat_rated + counted.call_rated') }} as csat_rate
@@ -250,8 +250,8 @@ with periods as (
             case when counted.scheduled_days > 0 and counted.present_days = counted.scheduled_days then 1 else 0 end
             as decimal(18, 6)
         ) as full_attendance
-        {%- for name in ['execution_points', 'excellent_case_points', 'extra_points', 'tenure_months', 'months_in_grade',
-            'active_days', 'calendar_days'] %}
+        {%- for name in ['execution_points', 'excellent_case_points', 'extra_points', 'tenure_months',
+            'months_in_grade', 'active_days', 'calendar_days'] %}
         , cast(counted.{{ name }} as decimal(18, 6)) as {{ name }}
         {%- endfor %}
     from counted
