@@ -193,7 +193,7 @@ class Stack:
                 headers={"Authorization": f"Bearer {self._tokens[user]}"},
                 timeout=60,
             )
-            # Airflow lets two of its own transactions collide now and then; asking again is harmless.
+            # A question that the server fails to answer once may be asked again; a command may not.
             if method != "GET" or answer.status_code < 500:
                 break
             time.sleep(1 + attempt)
