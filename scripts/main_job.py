@@ -66,7 +66,7 @@ def main() -> None:
     tell(f"A made-up company of {AGENTS} people, {QUARTER.first_day} to {QUARTER.last_day}, and Airflow starts")
     with ThreadPoolExecutor(1) as pool:
         demo = pool.submit(write_demo, source, AGENTS, QUARTER.first_day, QUARTER.last_day, SEED)
-        with local_stack(settings.home / "airflow", environment, (CLERK, DIRECTOR)) as stack:
+        with local_stack(settings.home / "demo" / "airflow", environment, (CLERK, DIRECTOR)) as stack:
             demo.result()
             first, *_, last = QUARTER.months
             tell(f"csperf_backfill: {first} to {last} from {source}")
@@ -128,7 +128,7 @@ def show(console: Console, settings: Settings, source: Path) -> None:
         ("QA samples", settings.samples_dir),
         ("daily reports", settings.reports_dir),
         ("checks (Data Docs)", settings.quality_dir / "data_docs"),
-        ("Airflow's logs", settings.home / "airflow" / "logs"),
+        ("Airflow's logs", settings.home / "demo" / "airflow" / "logs"),
     ):
         places.add_row(what, str(place))
     console.print(places, soft_wrap=True)

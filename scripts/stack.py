@@ -185,15 +185,21 @@ class Stack:
             answer = httpx.post(f"{self.url}/auth/token", json=login, timeout=60)
             answer.raise_for_status()
             self._tokens[user] = answer.json()["access_token"]
-        answer = httpx.request(
-            method,
-            f"{self.url}/api/v2/{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {self._tokens[user]}"},
-            timeout=60,
-        )
+        for attempt in range(3):
+            answer = httpx.request(
+                method,
+                f"{self.url}/api/v2/{path}",
+                json=body,
+                headers={"Authorization": f"Bearer {self._tokens[user]}"},
+                timeout=60,
+            )
+            # A question that the server fails to answer once may be asked again; a command may not.
+            if method != "GET" or answer.status_code < 500:
+                break
+            time.sleep(1 + attempt)
         if answer.is_error:
-            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
+            log = (self.logs / "api-server.log").read_text(errors="replace")[-3000:] if answer.is_server_error else ""
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}\n{log}")
         return answer.json() if answer.content else None
 
     def trigger(self, dag: str, user: str, conf: Mapping[str, Any] | None = None) -> str:
