@@ -34,6 +34,9 @@ COMPONENTS: Mapping[str, Sequence[str]] = {
 ENDED = {"success", "failed"}
 
 
+READING_SECONDS = 8
+
+
 def free_port() -> int:
     """A TCP port that nobody listens on just now."""
     with socket.socket() as probe:
@@ -240,7 +243,12 @@ class Stack:
         raise RuntimeError(f"{dag} {run} ended with {task} not {state}: {self.tasks(dag, run, user)}")
 
     def answer(self, dag: str, run: str, user: str, option: str = "Approve") -> None:
-        """Answer a waiting approval as a user."""
+        """Answer a waiting approval as a user, after a pause such as a person takes to read it.
+
+        Airflow's scheduler learns a few seconds late that the asking process has ended. An answer before that wakes the
+        task, and the scheduler then takes the old process's end for the new one's and fails it.
+        """
+        time.sleep(READING_SECONDS)
         self.call(
             "PATCH",
             f"dags/{dag}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails",
