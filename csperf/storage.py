@@ -21,6 +21,8 @@ from csperf.errors import CsperfError
 from csperf.settings import Settings
 
 PRIVATE_DIR = 0o700
+PASSABLE_DIR = 0o711
+"""CSPERF_HOME itself: others may pass through to the BI copy, and see nothing on the way."""
 PRIVATE_FILE = 0o600
 _locks: dict[Path, FileLock] = {}
 
@@ -94,7 +96,7 @@ def home_lock(settings: Settings, timeout: float = 3600) -> Iterator[None]:
     Left-over scratch folders of a killed run are removed when the lock is taken first: whoever holds the
     lock knows that nobody else writes. A CsperfError when another run keeps it longer than `timeout` seconds.
     """
-    settings.home.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=PASSABLE_DIR)
     lock = _locks.setdefault(settings.lock_path, FileLock(settings.lock_path, mode=PRIVATE_FILE))
     try:
         with lock.acquire(timeout=timeout):

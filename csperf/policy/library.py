@@ -88,7 +88,7 @@ class Library(Mapping[str, LoadedPlan]):
 
 
 def version_code(plan: Plan, version: Version) -> str:
-    """How a plan version is named in tables: `cs_2017@2000-01-01` for a plan of that code."""
+    """How a plan version is named in tables: the plan's code, `@` and the day it takes effect."""
     return f"{plan.plan}@{version.effective_from.isoformat()}"
 
 
