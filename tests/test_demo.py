@@ -10,6 +10,11 @@ from csperf.datasets import DATASETS
 from csperf.demo import DemoReport, load_profile, write_demo
 from csperf.errors import UsageError
 
+DELIVERED = (
+    *("employees", "chat_sessions", "chat_messages", "calls", "qa_reviews", "tickets", "attendance", "points"),
+)
+"""The datasets that a demo company delivers."""
+
 FIRST, LAST = date(2026, 6, 29), date(2026, 7, 8)
 
 
@@ -22,7 +27,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoReport:
 def con(demo: DemoReport) -> duckdb.DuckDBPyConnection:
     """Every dataset as a table of text, without the dirty rows that can't be read as a row."""
     con = duckdb.connect()
-    for name in DATASETS:
+    for name in DELIVERED:
         con.execute(
             f"create table {name} as select * from read_csv('{demo.out}/{name}/*.csv', all_varchar = true, "
             "ignore_errors = true, filename = true)"
@@ -59,7 +64,9 @@ def test_a_days_rows_do_not_depend_on_how_many_days_are_written(demo: DemoReport
 
 
 def test_every_daily_dataset_is_delivered_every_day_with_the_contracts_columns(demo: DemoReport) -> None:
-    for name, dataset in DATASETS.items():
+    assert {folder.name for folder in demo.out.iterdir() if folder.is_dir()} == set(DELIVERED)
+    for name in DELIVERED:
+        dataset = DATASETS[name]
         files = sorted((demo.out / name).glob("*.csv"))
         assert len(files) == 10 if dataset.kind == "daily" else len(files) >= 1
         for file in files:
@@ -161,7 +168,7 @@ def test_parquet_holds_the_same_instants_and_numbers_as_csv(tmp_path: Path) -> N
         write_demo(tmp_path / fmt, 10, day, day, 4, profile=profile, fmt=fmt)  # type: ignore[arg-type]
     with duckdb.connect() as con:
         con.execute("set timezone = 'UTC'")
-        for name in DATASETS:
+        for name in DELIVERED:
             con.execute(
                 f"create or replace table p as select * from read_parquet('{tmp_path}/parquet/{name}/{day}.parquet')"
             )

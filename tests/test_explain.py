@@ -17,6 +17,8 @@ from tests.landing_files import attendance, employee, land, session
 JUNE = Month(2026, 6)
 DAY = date(2026, 6, 30)
 
+pytestmark = pytest.mark.xdist_group("explain")  # one build serves all of them
+
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):

@@ -46,6 +46,8 @@ MODELS = (
     "computed_conditions computed_decisions"
 )
 
+pytestmark = pytest.mark.xdist_group("golden")  # one build serves all of them
+
 
 def read(path: Path) -> dict:
     return yaml.load(path.read_text(encoding="utf-8"), _Loader)

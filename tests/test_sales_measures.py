@@ -14,6 +14,8 @@ from tests.landing_files import attendance, employee, land, session
 DAYS = (date(2026, 1, 15), date(2026, 2, 10), date(2026, 3, 20))
 LAST = date(2026, 3, 31)
 
+pytestmark = pytest.mark.xdist_group("sales_measures")  # one build serves all of them
+
 
 def at(day: date, clock: str = "10:00:00") -> str:
     return f"{day}T{clock}+08:00"

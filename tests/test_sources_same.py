@@ -57,6 +57,6 @@ def test_files_and_postgresql_land_equal_content(tmp_path: Path) -> None:
             )
         server.cleanup()
     by_files, by_sql = landed
-    assert {dataset for dataset, _ in by_files} == set(DATASETS)
+    assert {dataset for dataset, _ in by_files} == set(files.datasets())
     assert sum(rows for _, rows in by_files.values()) > 1000
     assert by_sql == by_files
