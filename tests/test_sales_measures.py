@@ -172,10 +172,9 @@ def test_negative_sales_are_carried_into_the_next_months_commission(measured):
 
 def test_a_lead_is_paid_by_all_who_report_to_him_directly_or_through_others(measured):
     values, lines = measured
-    scores = [values[who, "2026-01", "kpi_score"] for who in "CD"]
-    assert scores == [100 * Decimal("0.8") + 20 * min(Decimal(1), Decimal(4) / 6), scores[1]] or all(scores)
-    mean = sum(scores) / 2
-    assert lines["L", "2026-01", "management_bonus"] == (800 if mean >= 90 else 500 if mean >= 80 else 0)
+    # One session each, of a post's mean of 6 / 4: 50 + 30 + 20 × 1 / 1.5 = 93.333…
+    assert [values[who, "2026-01", "kpi_score"] for who in "CD"] == [Decimal("93.333333")] * 2
+    assert lines["L", "2026-01", "management_bonus"] == 800
 
 
 def test_contributions_stand_on_this_months_gross_while_nothing_is_published(measured):

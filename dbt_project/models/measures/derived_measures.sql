@@ -2,6 +2,7 @@
 
 {#- The derived measures of all period kinds. -#}
 
+{%- for kind in ['monthly', 'quarterly', 'yearly'] %}
 select
     employee_id
     , period_kind
@@ -11,26 +12,8 @@ select
     , measure
     , value
     , explanation
-from {{ ref('derived_monthly') }}
+from {{ ref('derived_' ~ kind) }}
+{%- if not loop.last %}
 union all
-select
-    employee_id
-    , period_kind
-    , period
-    , month_start
-    , plan_version
-    , measure
-    , value
-    , explanation
-from {{ ref('derived_quarterly') }}
-union all
-select
-    employee_id
-    , period_kind
-    , period
-    , month_start
-    , plan_version
-    , measure
-    , value
-    , explanation
-from {{ ref('derived_yearly') }}
+{%- endif %}
+{%- endfor %}
