@@ -50,9 +50,9 @@ reports as (
     select
         wide.*
         , {{ month_number('wide.month_start') }} as month_no
-        {%- if 'month' in derived %}
-        {%- for name in derived_names('month') %}
-        , derived_month.{{ name }}
+        {%- if kind in derived %}
+        {%- for name in derived_names(kind) %}
+        , derived_{{ kind }}.{{ name }}
         {%- endfor %}
         {%- endif %}
         {%- for longer in (['quarter', 'year'] if kind == 'month' else []) %}
