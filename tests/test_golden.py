@@ -45,7 +45,7 @@ FULL_MONTH = {
 }
 MODELS = (
     "derived_monthly derived_quarterly derived_yearly derived_measures scorecard_monthly computed_lines "
-    "computed_conditions computed_decisions"
+    "computed_conditions computed_decisions salary_reviews lists"
 )
 
 pytestmark = pytest.mark.xdist_group("golden")  # one build serves all of them
@@ -88,6 +88,10 @@ def month_of(case: dict) -> Month:
     return Month(case.get("alone_in", MONTH.year), MONTH.number)
 
 
+def quarter_of(case: dict) -> Quarter:
+    return Quarter(QUARTER.year, case.get("quarter_number", QUARTER.number))
+
+
 def all_rows() -> list[dict]:
     rows = []
     for path in FILES:
@@ -102,11 +106,12 @@ def all_rows() -> list[dict]:
                 rows.append(wide_row(plan, employee_id, "year", str(month.year), month, case, case["year"]))
         for number, case in enumerate(content.get("quarters", [])):
             employee_id, each = f"{plan}/q{number}", case["each"]
-            last = QUARTER.months[2]
+            quarter = quarter_of(case)
+            last = quarter.months[2]
             for place, given in enumerate(each * 3 if len(each) == 1 else each):
                 month = last.plus(place + 1 - max(len(each), 3))
                 rows.append(wide_row(plan, employee_id, "month", str(month), month, case, given))
-            rows.append(wide_row(plan, employee_id, "quarter", str(QUARTER), last, case, case["quarter"]))
+            rows.append(wide_row(plan, employee_id, "quarter", str(quarter), last, case, case["quarter"]))
     return rows
 
 
@@ -187,6 +192,12 @@ def test_a_month(computed, plan, number, case):
     if "rating" in case:
         assert rating == case["rating"]
         assert listed == case.get("for_director", False)
+    if "review" in case:
+        found = computed.execute(
+            "select base_before, raise_share, base_after from payroll.salary_reviews where employee_id = ?",
+            [employee_id],
+        ).fetchall()
+        assert found == [tuple(case["review"][name] for name in ("base_before", "raise_share", "base_after"))]
     if plan == "cs_2017":
         assert score == measures.get("total_points")
 
@@ -200,16 +211,30 @@ def test_a_quarter(computed, plan, number, case):
     assert len(found) == 1
     decision, grade_after, effective_from, reason = found[0]
     assert (decision, grade_after) == (case["decision"], case["grade_after"]), f"{case['arithmetic']}: {reason}"
-    assert effective_from == case.get("effective_from", QUARTER.months[2].plus(1).first_day)
+    assert effective_from == case.get("effective_from", quarter_of(case).months[2].plus(1).first_day)
     if "reason" in case:
         assert case["reason"] in reason
+    if "lists" in case:
+        found = computed.execute("select list from tiers.lists where employee_id = ? order by 1", [f"{plan}/q{number}"])
+        assert [row[0] for row in found.fetchall()] == case["lists"]
     assert reason
 
 
 def test_every_decision_has_its_conditions(computed):
     bare = computed.execute(
-        "select employee_id from tiers.computed_decisions where decision <> 'not_rated' "
-        "and employee_id not in (select employee_id from tiers.computed_conditions)"
+        """
+        select decisions.employee_id
+        from tiers.computed_decisions as decisions
+        inner join policy.tier_moves as moves
+            on decisions.plan_version = moves.plan_version and decisions.grade_before = moves.grade
+        inner join policy.steps as steps
+            on moves.plan_version = steps.plan_version and moves.rule = steps.rule
+        left join tiers.computed_conditions as conditions
+            on decisions.employee_id = conditions.employee_id
+            and moves.rule = conditions.rule
+            and conditions.condition like '%.' || steps.step
+        where conditions.employee_id is null
+        """
     ).fetchall()
     assert bare == []
 

@@ -194,10 +194,10 @@ class _Expander:
 
     def _used(self, path: Path, number: int, code: str) -> Sequence[Part]:
         keys = ("versions", str(number), "uses")
-        if code in self.open:
-            raise self._error(path, keys, f"'{code}' uses itself: {' → '.join((*self.open, code))}")
         if code in self.parts:
             return self.parts[code].versions
+        if code in self.open:
+            raise self._error(path, keys, f"'{code}' uses itself: {' → '.join((*self.open, code))}")
         if code in self.plans:
             return self.versions(code)
         known = ", ".join([*self.parts, *self.plans])
