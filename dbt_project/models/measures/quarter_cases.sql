@@ -36,8 +36,10 @@ select
     , cast(cases.panel_score as decimal(18, 6)) as panel_score
     , cast(case cases.panel_decision when 'approve' then 1 when 'reject' then 0 end as decimal(18, 6))
         as panel_approval
-    , cast(greatest(least(reached.number - announced.number, {{ notice_days_counted() }}), 0) as decimal(18, 6))
-        as notice_days
+    , cast(case
+        when announced.number is not null
+            then greatest(least(reached.number - announced.number, {{ notice_days_counted() }}), 0)
+    end as decimal(18, 6)) as notice_days
     , cast(case
         when cases.announced_on is null then null
         when cases.objection in ('open', 'upheld') then 1
