@@ -27,7 +27,8 @@ _TIER_GRADES = ("next_grade", "lower_grade")
 class Step:
     """One formula of a plan version as SQL over the row `cur` of an employee and period.
 
-    `stage` is measure, component or condition; `level` counts from 0, a step reads steps of lower levels only.
+    `stage` is measure, component, review, condition or contest; `level` counts from 0, a step reads steps of lower
+    levels only. `parts` are columns that its SQL reads besides: name to level and SQL.
     """
 
     stage: str
@@ -40,6 +41,7 @@ class Step:
     value_sql: str
     explanation_sql: str
     inputs: tuple[str, ...]
+    parts: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     extra: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -221,6 +223,7 @@ def _measure_steps(scope: Scope, measures: Mapping[str, Measure], period: str) -
             value_sql=result.value.rounded(MEASURE_PLACES),
             explanation_sql=result.explanation,
             inputs=result.inputs,
+            parts=result.parts,
         )
         for position, (name, result) in enumerate(compiled.items())
     ]
@@ -233,10 +236,12 @@ def _component_steps(scope: Scope, components: Mapping[str, Component]) -> list[
     for position, (name, result) in enumerate(compiled.items()):
         component = components[name]
         extra: dict[str, str | None] = {"component_group": component.group, "frequency": component.frequency}
+        parts = dict(result.parts)
         for part in ("base", "rate", "quantity"):
             text = getattr(component, part)
-            shown = _compile(scope, ("components", name, part), text).value if text else None
-            extra[f"{part}_sql"] = shown.rounded(MEASURE_PLACES) if shown else None
+            shown = _compile(scope, ("components", name, part), text) if text else None
+            extra[f"{part}_sql"] = shown.value.rounded(MEASURE_PLACES) if shown else None
+            parts |= shown.parts if shown else {}
         steps.append(
             Step(
                 stage="component",
@@ -249,6 +254,7 @@ def _component_steps(scope: Scope, components: Mapping[str, Component]) -> list[
                 value_sql=result.value.rounded(MONEY_PLACES),
                 explanation_sql=result.explanation,
                 inputs=result.inputs,
+                parts=parts,
                 extra=extra,
             )
         )
@@ -269,6 +275,7 @@ def _review_step(scope: Scope, name: str, keys: tuple[str, ...], formula: str) -
         value_sql=result.value.rounded(MEASURE_PLACES),
         explanation_sql=result.explanation,
         inputs=result.inputs,
+        parts=result.parts,
     )
 
 
@@ -330,6 +337,7 @@ def _contest_step(scope: Scope, contest: Contest, rule: int, position: int) -> S
         value_sql=by.value.rounded(MEASURE_PLACES),
         explanation_sql=by.explanation,
         inputs=by.inputs,
+        parts=by.parts,
         extra={"rule": str(rule), "within": ",".join(contest.within), "measure": CONTEST}
         | {"threshold_sql": _compile(scope, (*keys, "places"), contest.places).value.rounded(MEASURE_PLACES)},
     )
@@ -349,6 +357,7 @@ def _condition_step(
         value_sql=value.value.rounded(MEASURE_PLACES),
         explanation_sql=value.explanation,
         inputs=(*value.inputs, *threshold.inputs),
+        parts={**value.parts, **threshold.parts},
         extra={
             "rule": str(rule),
             "operator": condition.operator,

@@ -6,8 +6,10 @@ below pass, nothing else parses.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol, cast
 
@@ -20,14 +22,21 @@ from csperf.policy.functions import FUNCTIONS as _FUNCTIONS
 from csperf.policy.models import Band
 from csperf.policy.values import FormulaError, Value, add, choose, compare, constant, divide, multiply, present, wide
 
+# SQL longer than this, or with a query in it, becomes a column of its own: a formula names it more than once.
+_LONG = 120
+
 
 @dataclass(frozen=True)
 class Compiled:
-    """A formula as SQL: its value, a text that shows the figures it was reckoned with, and the names it read."""
+    """A formula as SQL: its value, a text that shows the figures it was reckoned with, and the names it read.
+
+    `parts` are columns that both read as `cur.<name>`: name to level (a part reads parts of lower levels only) and SQL.
+    """
 
     value: Value
     explanation: str
     inputs: tuple[str, ...]
+    parts: dict[str, tuple[int, str]]
 
 
 class Names(Protocol):
@@ -51,17 +60,22 @@ class Names(Protocol):
 
 @dataclass
 class Compiler:
-    """Compiles one formula; `inputs` gathers the names that it reads."""
+    """Compiles one formula; `inputs` gathers the names that it reads, `parts` what became columns of their own.
+
+    Inside a look over months nothing does, for `cur` is not the month's row there.
+    """
 
     names: Names
     inputs: dict[str, None] = field(default_factory=dict)
+    parts: dict[str, tuple[int, str]] = field(default_factory=dict)
     open_terms: tuple[str, ...] = ()
+    parted: bool = True
 
     def compile(self, text: str) -> Compiled:
         """The formula as SQL. FormulaError when it does not parse, reads an unknown name or a forbidden function."""
         node = parse(text)
         value, explanation = self.number(node), explain(self, node)
-        return Compiled(value, explanation, tuple(self.inputs))
+        return Compiled(value, explanation, tuple(self.inputs), self.parts)
 
     # ---- values -----------------------------------------------------------------------------------------------
 
@@ -84,7 +98,24 @@ class Compiler:
                 f"'{show(node)}' is not allowed in a formula; it may use + - * /, comparisons, case, least, greatest, "
                 f"floor, round, coalesce and {', '.join(sorted(_FUNCTIONS))}"
             )
-        return handler(self, node)
+        value = handler(self, node)
+        return self._parted(value) if self.parted and type(node) in _PARTED else value
+
+    def _parted(self, value: Value) -> Value:
+        if value.kind == "text":
+            return value
+        below = value.denominator
+        return replace(
+            value, numerator=self._part(value.numerator), denominator=self._part(below) if below is not None else None
+        )
+
+    def _part(self, sql: str) -> str:
+        if len(sql) <= _LONG and "(select" not in sql:
+            return sql
+        name = f"part_{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
+        level = 1 + max((self.parts[read][0] for read in re.findall(r"cur\.(part_[0-9a-f]{12})", sql)), default=0)
+        self.parts[name] = (level, sql)
+        return f"cur.{name}"
 
     def _literal(self, node: exp.Literal) -> Value:
         if node.is_string:
@@ -225,6 +256,9 @@ _COMPARISONS: dict[type[exp.Expression], str] = {
     exp.LT: "<",
     exp.LTE: "<=",
 }
+
+# Nodes whose value is read again and again by what stands around them.
+_PARTED = (exp.Column, exp.Case, exp.Greatest, exp.Least, exp.Coalesce, exp.Floor, exp.Round, exp.Anonymous)
 
 _HANDLERS: dict[type[exp.Expression], Callable[[Compiler, exp.Expression], Value]] = {
     exp.Literal: Compiler._literal,  # type: ignore[dict-item]
