@@ -6,6 +6,7 @@
 
 {%- set month = batch_month() -%}
 {%- set steps = steps_in_force('condition', month, 'quarter') if month[5:7] in ('03', '06', '09', '12') else [] %}
+{%- set names = derived_names('quarter') %}
 
 with recursive
 
@@ -36,17 +37,17 @@ with recursive
         quarter_rows.*
         , ladder.next_grade
         , ladder.lower_grade
-        {%- for name in derived_names('quarter') %}
+        {%- for name in names %}
         , derived.{{ name }}
         {%- endfor %}
     from quarter_rows
     inner join ladder
         on quarter_rows.plan = ladder.plan and quarter_rows.grade = ladder.grade
-    {%- if derived_names('quarter') %}
+    {%- if names %}
     left join (
         select
             employee_id
-            {%- for name in derived_names('quarter') %}
+            {%- for name in names %}
             , max(case when measure = '{{ name }}' then value end) as {{ name }}
             {%- endfor %}
         from {{ ref('derived_measures') }}
