@@ -40,15 +40,19 @@ _TABLES = {
 }
 
 # Exact division with one rounding: the remainder is taken off as decimals, so that the quotient is a whole number
-# before it ever becomes a double, and doubles hold whole numbers exactly up to 2^53.
+# before it ever becomes a double, and doubles hold whole numbers exactly up to 2^53. Numerator and denominator go through
+# a lambda, which names them: written out at each place, long ones nested in each other took minutes to plan.
 _MACROS = (
     "create or replace macro policy.half_up(n, d, factor, unit) as "
-    "case when d = 0 then null else sign(n) * sign(d) * unit * cast(round("
-    "cast((2 * abs(n) * factor + abs(d)) - (2 * abs(n) * factor + abs(d)) % (2 * abs(d)) as double) "
-    "/ cast(2 * abs(d) as double)) as bigint) end",
+    "list_transform([{'n': n, 'd': d}], lambda x: "
+    "case when x.d = 0 then null else sign(x.n) * sign(x.d) * unit * cast(round("
+    "cast((2 * abs(x.n) * factor + abs(x.d)) - (2 * abs(x.n) * factor + abs(x.d)) % (2 * abs(x.d)) as double) "
+    "/ cast(2 * abs(x.d) as double)) as bigint) end)[1]",
     "create or replace macro policy.floor_ratio(n, d) as "
-    "cast(case when sign(n) * sign(d) < 0 and abs(n) % abs(d) <> 0 then -1 else 0 end + sign(n) * sign(d) * cast("
-    "round(cast(abs(n) - abs(n) % abs(d) as double) / cast(abs(d) as double)) as bigint) as decimal(38,0))",
+    "list_transform([{'n': n, 'd': d}], lambda x: "
+    "cast(case when sign(x.n) * sign(x.d) < 0 and abs(x.n) % abs(x.d) <> 0 then -1 else 0 end "
+    "+ sign(x.n) * sign(x.d) * cast(round(cast(abs(x.n) - abs(x.n) % abs(x.d) as double) "
+    "/ cast(abs(x.d) as double)) as bigint) as decimal(38,0)))[1]",
     "create or replace macro policy.text_of(x) as "
     "coalesce(rtrim(rtrim(cast(cast(x as decimal(38,6)) as varchar), '0'), '.'), 'absent')",
 )
