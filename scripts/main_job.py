@@ -19,6 +19,7 @@ from csperf.demo import write_demo
 from csperf.errors import CsperfError, UsageError
 from csperf.periods import Quarter
 from csperf.settings import Settings, load_settings
+from csperf.storage import make_home
 from csperf.warehouse import connect
 from scripts.stack import Stack, local_stack
 
@@ -61,7 +62,8 @@ def main() -> None:
             f"{settings.home} holds other records; name an empty folder: make run CSPERF_HOME=/some/folder."
         )
 
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(settings)
+    os.umask(0o077)  # for the demo's deliveries and all that Airflow's processes write
     environment = {"CSPERF_HOME": str(settings.home), "CSPERF_SOURCE": str(source)}
     tell(f"A made-up company of {AGENTS} people, {QUARTER.first_day} to {QUARTER.last_day}, and Airflow starts")
     with ThreadPoolExecutor(1) as pool:

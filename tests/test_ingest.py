@@ -153,14 +153,6 @@ def test_no_delivery_is_not_an_empty_one(shop: Deliveries) -> None:
     assert partition(shop.settings(), "tickets", D2) is None
 
 
-def test_files_are_private(shop: Deliveries) -> None:
-    shop.deliver("tickets", D1, TICKETS, ticket(1), ticket(2, agent="NOBODY"))
-    shop.take_in()
-    modes = {path.stat().st_mode & 0o077 for path in (shop.home / "landing").rglob("*") if path.is_file()}
-    assert modes == {0}
-    assert shop.home.stat().st_mode & 0o077 == 0
-
-
 def test_every_dirty_row_of_a_demo_company_is_set_aside(company: Company) -> None:
     assert company.demo.dirty
     assert company.run.ingest.quarantined == sum(company.demo.dirty.values())

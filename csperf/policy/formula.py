@@ -74,7 +74,7 @@ class Compiler:
     def compile(self, text: str) -> Compiled:
         """The formula as SQL. FormulaError when it does not parse, reads an unknown name or a forbidden function."""
         node = parse(text)
-        value, explanation = self.number(node), explain(self, node)
+        value, explanation = self._parted(self.number(node)), explain(self, node)
         return Compiled(value, explanation, tuple(self.inputs), self.parts)
 
     # ---- values -----------------------------------------------------------------------------------------------
@@ -194,8 +194,14 @@ class Compiler:
         return choose(branches, self.number(default) if default is not None else None)
 
     def _extreme(self, node: exp.Greatest | exp.Least) -> Value:
-        operator = ">=" if isinstance(node, exp.Greatest) else "<="
+        name, operator = ("greatest", ">=") if isinstance(node, exp.Greatest) else ("least", "<=")
         values = [self.number(part) for part in (node.this, *node.expressions)]
+        if all(value.denominator is None for value in values):
+            # SQL's own passes over what is absent; here it makes the result absent.
+            scale = max(value.scale for value in values)
+            all_there = " and ".join(present(value) for value in values)
+            listed = ", ".join(wide(value.numerator, scale) for value in values)
+            return Value(f"(case when {all_there} then {name}({listed}) end)", scale)
         result = values[0]
         for value in values[1:]:
             # An absent one makes the result absent: neither comparison holds then.
@@ -220,6 +226,9 @@ class Compiler:
 
     def _coalesce(self, node: exp.Coalesce) -> Value:
         values = [self.number(part) for part in (node.this, *node.expressions)]
+        if all(value.denominator is None for value in values):
+            scale = max(value.scale for value in values)
+            return Value(f"coalesce({', '.join(wide(value.numerator, scale) for value in values)})", scale)
         branches = [(Value(f"({present(value)})", kind="truth"), value) for value in values[:-1]]
         return choose(branches, values[-1])
 

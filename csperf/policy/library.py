@@ -115,10 +115,19 @@ def plan_files(settings: Settings, folder: str = "plans") -> list[Path]:
 
 
 def load_plans(settings: Settings) -> Library:
-    """All plans by code, checked and compiled. PolicyError names the first mistake with its file and line."""
-    shared = [(path, read_file(path, SharedPart)) for path in plan_files(settings, "shared")]
+    """All plans by code, checked and compiled. PolicyError names the first mistake with its file and line.
+
+    While the files stay as they are they are compiled once in a process.
+    """
+    shared, own = plan_files(settings, "shared"), plan_files(settings)
+    return _load(*(tuple((path, path.read_bytes()) for path in paths) for paths in (shared, own)))
+
+
+@lru_cache(maxsize=2)
+def _load(shared_files: tuple[tuple[Path, bytes], ...], own_files: tuple[tuple[Path, bytes], ...]) -> Library:
+    shared = [(path, read_file(path, SharedPart)) for path, _ in shared_files]
     parts = {part.shared: (path, part) for path, part in shared}
-    read = [(path, read_file(path, Plan)) for path in plan_files(settings)]
+    read = [(path, read_file(path, Plan)) for path, _ in own_files]
     codes: dict[str, Path] = {}
     for path, plan in read:
         if plan.plan in codes:

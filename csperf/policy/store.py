@@ -13,6 +13,7 @@ import duckdb
 from csperf.policy.compile import Step
 from csperf.policy.library import Library, base_measures, load_plans, plans_digest, version_code
 from csperf.policy.models import Part, Plan, Version
+from csperf.quality import insert_rows
 from csperf.settings import Settings
 
 FOREVER = date(9999, 12, 31)
@@ -43,7 +44,8 @@ _TABLES = {
 }
 
 # Exact division with one rounding: the remainder is taken off as decimals, so that the quotient is a whole number
-# before it ever becomes a double, and doubles hold whole numbers exactly up to 2^53.
+# before it ever becomes a double, and doubles hold whole numbers exactly up to 2^53. What goes in stands there several
+# times, so long numerators and denominators are columns of their own by then (formula.py).
 _MACROS = (
     "create or replace macro policy.half_up(n, d, factor, unit) as "
     "case when d = 0 then null else sign(n) * sign(d) * unit * cast(round("
@@ -61,12 +63,9 @@ def load_policies(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     """Fill the `policy` schema of the warehouse from the plan files; returns the digest of all plans."""
     plans = load_plans(settings)
     con.execute("create schema if not exists policy")
-    rows = {name: list(maker(plans)) for name, maker in _ROWS.items()}
     for name, columns in _TABLES.items():
         con.execute(f"create or replace table policy.{name} ({columns})")
-        if rows[name]:
-            marks = ", ".join("?" * len(rows[name][0]))
-            con.executemany(f"insert into policy.{name} values ({marks})", rows[name])
+        insert_rows(con, f"policy.{name}", columns, list(_ROWS[name](plans)))
     for macro in _MACROS:
         con.execute(macro)
     return plans_digest(plans)
