@@ -32,18 +32,44 @@ class Person:
     hire_date: date
     grade_since: date
     leave_date: date | None
+    employment: str
+    education: str
+    city: str
+    base_salary: Fraction | None
 
     def active(self, first: date, last: date) -> bool:
         return self.hire_date <= last and (self.leave_date is None or self.leave_date >= first)
 
 
+@dataclass(frozen=True)
+class Case:
+    """An application for promotion, as the newest delivery shows it."""
+
+    case_id: str
+    employee_id: str
+    quarter: str
+    supervisor_opinion: str
+    panel_score: Fraction | None
+    panel_decision: str
+    announced_on: date | None
+    objection: str
+    hr_decision: str
+    withdrawn_on: date | None
+
+
 @dataclass
 class Landing:
-    """Rosters by delivery date, and sums and counts by person and business date."""
+    """Rosters by delivery date, sums and counts by person and business date, and what is no sum of days."""
 
     zone: ZoneInfo
     rosters: dict[date, dict[str, Person]] = field(default_factory=dict)
     tallies: dict[tuple[str, date], Tally] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Fraction)))
+    exams: dict[str, list[tuple[date, Fraction]]] = field(default_factory=lambda: defaultdict(list))
+    targets: dict[tuple[str, str], Fraction] = field(default_factory=dict)  # employee, month: net sales wanted
+    # employee, month, measure: what rulings added to it
+    granted: dict[tuple[str, str, str], Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+    cases: list[Case] = field(default_factory=list)
+    spans: dict[tuple[date, date], dict[str, Tally]] = field(default_factory=dict)
 
     def roster(self, last_day: date) -> dict[str, Person]:
         """The newest delivery at or before the day, else the oldest one."""
@@ -52,12 +78,15 @@ class Landing:
         return self.rosters[before[-1] if before else known[0]]
 
     def days_of(self, first: date, last: date) -> dict[str, Tally]:
-        """Everyone's sums over some dates."""
+        """Everyone's sums over some dates; added up once."""
+        if (first, last) in self.spans:
+            return self.spans[first, last]
         total: dict[str, Tally] = defaultdict(lambda: defaultdict(Fraction))
         for (who, day), tally in self.tallies.items():
             if first <= day <= last:
                 for name, number in tally.items():
                     total[who][name] += number
+        self.spans[first, last] = total
         return total
 
     def instant(self, text: str) -> datetime:
@@ -86,6 +115,15 @@ def read_landing(root: Path, zone: str = "Asia/Shanghai") -> Landing:
         tally = landing.tallies[row["employee_id"], date.fromisoformat(row["date"])]
         tally[f"{row['kind']}_points"] += Fraction(row["points"])
     _attendance(landing, root)
+    _complaints_and_orders(landing, root)
+    _assessments_and_events(landing, root)
+    for row in _newest_rows(root, "targets"):
+        if row["measure"] == "net_sales":
+            landing.targets[row["employee_id"], row["month"]] = Fraction(row["target"])
+    for row in _newest_rows(root, "disputes"):
+        if row["status"] == "upheld":
+            landing.granted[row["employee_id"], row["month"], row["measure"]] += Fraction(row["granted_delta"])
+    landing.cases = [_case(row) for row in _newest_rows(root, "promotion_cases")]
     return landing
 
 
@@ -99,6 +137,13 @@ def _all_rows(root: Path, dataset: str) -> Iterator[Row]:
         yield from _rows(path)
 
 
+def _newest_rows(root: Path, dataset: str) -> Iterator[Row]:
+    """A full dataset other than the roster: its newest delivery alone."""
+    deliveries = sorted((root / dataset).glob("*.csv"))
+    if deliveries:
+        yield from _rows(deliveries[-1])
+
+
 def _person(row: Row) -> Person:
     return Person(
         employee_id=row["employee_id"],
@@ -110,8 +155,16 @@ def _person(row: Row) -> Person:
         plan=row["plan"],
         hire_date=date.fromisoformat(row["hire_date"]),
         grade_since=date.fromisoformat(row["grade_since"]),
-        leave_date=date.fromisoformat(row["leave_date"]) if row["leave_date"] else None,
+        leave_date=_day(row["leave_date"]),
+        employment=row["employment"],
+        education=row["education"],
+        city=row["city"],
+        base_salary=Fraction(row["base_salary"]) if row["base_salary"] else None,
     )
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def seconds(earlier: datetime, later: datetime) -> Fraction:
@@ -195,3 +248,54 @@ def _attendance(landing: Landing, root: Path) -> None:
         tally["night_shifts"] += row["night_shift"] == "true"
         if row["overtime_kind"]:
             tally[f"overtime_hours_{row['overtime_kind']}"] += Fraction(row["overtime_hours"])
+
+
+def _complaints_and_orders(landing: Landing, root: Path) -> None:
+    for row in _all_rows(root, "complaints"):
+        tally = landing.tallies[row["agent_id"], landing.business_date(row["received_at"])]
+        tally["complaints"] += 1
+        tally["complaints_upheld"] += row["upheld"] == "true"
+        tally["complaints_resolved"] += row["resolved_at"] != ""
+    for row in _all_rows(root, "orders"):
+        tally = landing.tallies[row["agent_id"], landing.business_date(row["paid_at"])]
+        amount, refund = Fraction(row["amount"]), Fraction(row["refund_amount"])
+        tally["orders"] += 1
+        tally["sales_amount"] += amount
+        tally["refund_amount"] += refund
+        if row["silent"] == "true":
+            tally["silent_amount"] += amount - refund
+
+
+EVENTS = {
+    **{"referral_hired": "referrals", "serious_violation": "serious_violations"},
+    **{"conflict": "conflicts", "training_completed": "trainings"},
+}
+
+
+def _assessments_and_events(landing: Landing, root: Path) -> None:
+    for row in _all_rows(root, "assessments"):
+        day, score = date.fromisoformat(row["date"]), Fraction(row["score"])
+        if row["kind"] == "exam":
+            landing.exams[row["employee_id"]].append((day, score))
+        else:
+            tally = landing.tallies[row["employee_id"], day]
+            tally[f"{row['kind']}_scores"] += 1
+            tally[f"{row['kind']}_score_sum"] += score
+    for row in _all_rows(root, "hr_events"):
+        if row["kind"] in EVENTS:
+            landing.tallies[row["employee_id"], date.fromisoformat(row["date"])][EVENTS[row["kind"]]] += 1
+
+
+def _case(row: Row) -> Case:
+    return Case(
+        case_id=row["case_id"],
+        employee_id=row["employee_id"],
+        quarter=row["quarter"],
+        supervisor_opinion=row["supervisor_opinion"],
+        panel_score=Fraction(row["panel_score"]) if row["panel_score"] else None,
+        panel_decision=row["panel_decision"],
+        announced_on=_day(row["announced_on"]),
+        objection=row["objection"],
+        hr_decision=row["hr_decision"],
+        withdrawn_on=_day(row["withdrawn_on"]),
+    )
