@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 from tests.oracle import sales_plans, scheme, service_plans, tiers
@@ -38,6 +39,9 @@ PLANS = {
 }
 
 
+Outcome = tuple[Fraction | None, Fraction | None, Fraction | None, str | None, int | None, bool | None]
+
+
 @dataclass
 class Result:
     """All that was calculated, measures rounded to 6 places and money to 2."""
@@ -47,6 +51,8 @@ class Result:
     scorecards: dict[tuple[str, str], Scorecard] = field(default_factory=dict)  # employee, month; of the main scheme
     cards: dict[tuple[str, str], Card] = field(default_factory=dict)  # employee, month
     pay: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)  # employee, month, component
+    # employee, month: coefficient, total points, score, rating, rank in post, base indicator
+    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     gross: dict[tuple[str, str], Decimal] = field(default_factory=dict)  # employee, month
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)  # employee, quarter
 
@@ -107,6 +113,7 @@ def _month(work: _Work, month: str, before: Book | None) -> Book:
         work.result.cards[who, month] = card
         _keep_derived(work, month, who, card)
         _keep_pay(work, book, who)
+    _outcomes(work, book)
     if quarter is not None and len(quarter.months) == 3:
         _decide(work, quarter, book)
     return book
@@ -138,14 +145,13 @@ def _card(work: _Work, period: Period, person: Person, measures: Measures) -> Ca
     roster = work.landing.roster(period.last)[person.employee_id]
     card.decided = (person.grade, person.grade_since) != (roster.grade, roster.grade_since)
     plan = person.plan
-    scores = {"kpi_score": service_plans.kpi_score(card)}  # of everyone with a post
+    # Of everyone: a lead on another plan looks at the first, ladders at the second.
+    scores = {"kpi_score": service_plans.kpi_score(card), "composite": service_plans.composite(card)}
     if plan in ("rated", "standard"):
         scores["score"] = service_plans.service_score(card)
     if plan == "layered":
         scores["month_score"] = service_plans.layered_month_score(card)
         scores["quarter_score"] = service_plans.layered_quarter_score(card)
-    if plan == "framework":
-        scores["composite"] = service_plans.composite(card)
     if plan == "presales_kpi":
         scores["kpi"] = service_plans.presales_kpi_of(card)
     card.scores = {name: exact(score) for name, score in scores.items() if score is not None}
@@ -160,18 +166,51 @@ def _card(work: _Work, period: Period, person: Person, measures: Measures) -> Ca
     return card
 
 
+# The score that a plan ranks by.
+SCORES = {
+    **{"call_center": "kpi_score", "rated": "score", "standard": "score", "framework": "composite"},
+    **{"presales_kpi": "kpi", "layered": "month_score"},
+}
+LEVELS = {
+    "rated": ("fail", "pass", "good", "excellent"),
+    "sales_rating": ("below", "on_target", "excellent", "excellent_plus"),
+}
+
+
 def _keep_derived(work: _Work, month: str, who: str, card: Card) -> None:
-    result, plan = work.result, card.person.plan
+    """Derived measures and the scorecard's outcome; a level is a number from 1, the lowest, on."""
+    result, plan, points = work.result, card.person.plan, work.points[month][who]
+    derived = {name: card.scores[name] for name in ("kpi_score", "composite", "score", "kpi") if name in card.scores}
+    if points.meets_base_indicator is not None:
+        derived["meets_base_indicator"] = Fraction(points.meets_base_indicator)
     if plan == "cs_2017":
-        result.scorecards[who, month] = work.points[month][who]
-        for name, number in work.points[month][who].derived().items():
-            result.measures[who, "month", month, name] = rounded(number, 6)
-    for name in ("kpi_score", "score", "composite", "kpi"):
-        if name in card.scores:
-            result.measures[who, "month", month, name] = rounded(card.scores[name], 6)
+        result.scorecards[who, month] = points
+        derived |= points.derived()
     if plan == "sales_education":
-        days = sales_plans.leave_entitlement_days(card)
-        result.measures[who, "month", month, "leave_entitlement_days"] = Decimal(days)
+        derived["leave_entitlement_days"] = Fraction(sales_plans.leave_entitlement_days(card))
+    if "kpi_level" in card.words:
+        derived["kpi_level"] = Fraction(service_plans.PRESALES_LEVELS.index(card.words["kpi_level"]) + 1)
+    if "rating" in card.words:
+        derived["rating"] = Fraction(LEVELS[plan].index(card.words["rating"]) + 1)
+    for name, number in derived.items():
+        result.measures[who, "month", month, name] = rounded(number, 6)
+
+
+def _outcomes(work: _Work, book: Book) -> None:
+    for who, card in book.cards.items():
+        points, plan = work.points[book.month][who], card.person.plan
+        meets = points.meets_base_indicator
+        if plan == "cs_2017":
+            total = points.total_points
+            outcome = (points.qa_coefficient, total, total, points.rating, points.rank_in_post, meets)
+            work.result.outcomes[who, book.month] = outcome
+            continue
+        name = SCORES.get(plan, "")
+        score, rank = card.scores.get(name), None
+        if score is not None and card.person.post is not None:
+            others = [each for each in book.members(plan).values() if each.person.post == card.person.post]
+            rank = 1 + sum(name in each.scores and each.scores[name] > score for each in others)
+        work.result.outcomes[who, book.month] = (None, None, score, card.words.get("rating"), rank, meets)
 
 
 def _keep_pay(work: _Work, book: Book, who: str) -> None:
