@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -28,6 +28,7 @@ from csperf.published import load_published
 from csperf.quality import insert_rows, load_quality
 from csperf.settings import PROJECT_ROOT, Settings
 from csperf.storage import PRIVATE_DIR, PRIVATE_FILE, home_lock
+from csperf.workdays import numbered_days
 
 __all__ = ["BuildReport", "build", "call_dbt", "code_digest", "connect", "roster_in_force"]
 
@@ -41,6 +42,8 @@ CODE = (
 CODE_FILES = (Path(__file__), PROJECT_ROOT / "csperf" / "datasets.py", PROJECT_ROOT / "csperf" / "quality.py")
 # Landed rows that one dbt call reads: a long history is built in several, so that memory and scratch space stay small.
 ROWS_AT_ONCE = 15_000_000
+# Working days of public notice are counted up to so many, so that old cases come to rest.
+NOTICE_DAYS_COUNTED = 20
 # A session's figures need its messages, so a date of one is read again with that of the other.
 READ_TOGETHER = (("chat_sessions", "chat_messages"),)
 
@@ -220,7 +223,11 @@ def _write_control(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]
         "dataset varchar, business_date date, digest varchar, path varchar, row_count bigint, quarantined bigint",
         [(p.dataset, p.business_date, p.digest, str(p.path), p.rows, p.quarantined) for p in accepted],
     )
-    _replace(con, "control.newest", "dataset varchar, path varchar", _newest(accepted))
+    _replace(con, "control.newest", "dataset varchar, path varchar, business_date date", _newest(accepted))
+    months = _months(accepted)
+    around = timedelta(days=400)  # promotion cases may be announced before the first record, and end after the last
+    days = numbered_days(months[0].first_day - around, months[-1].last_day + around)
+    _replace(con, "control.working_days", "day date, number integer", days)
 
 
 def _months(accepted: Sequence[Partition]) -> list[Month]:
@@ -280,7 +287,7 @@ def _full_rows(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]) ->
     A quarter's rows count with its last month, where the quarter is reckoned.
     """
     found: dict[str, list[str]] = {}
-    for name, path in _newest(accepted):
+    for name, path, delivered in _newest(accepted):
         columns = DATASETS[name].column_names
         month = (
             "month"
@@ -288,6 +295,8 @@ def _full_rows(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]) ->
             else ("left(quarter, 4) || '-' || lpad(cast(3 * cast(right(quarter, 1) as integer) as varchar), 2, '0')")
         )
         texts = ", ".join(f"coalesce(cast({column} as varchar), '')" for column in columns)
+        if "announced_on" in columns:
+            texts += f", cast({_notice_days(delivered)} as varchar)"
         for row in con.execute(
             f"select {month}, count(*), cast(sum(md5_number_lower(concat_ws(chr(31), {texts}))) as varchar) "
             "from read_parquet(?) group by 1",
@@ -297,11 +306,17 @@ def _full_rows(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]) ->
     return found
 
 
-def _newest(accepted: Sequence[Partition]) -> list[tuple[str, str]]:
-    """The files of the newest deliveries of the full datasets but the roster."""
+def _notice_days(delivered: date) -> str:
+    """SQL of how far a case's public notice had come at a delivery: what else the days' passing changes."""
+    number = "select number from control.working_days where day ="
+    return f"coalesce(least(({number} date '{delivered}') - ({number} announced_on), {NOTICE_DAYS_COUNTED}), 0)"
+
+
+def _newest(accepted: Sequence[Partition]) -> list[tuple[str, str, date]]:
+    """The newest deliveries of the full datasets but the roster: dataset, file, date."""
     full = [part for part in accepted if DATASETS[part.dataset].kind == "full" and part.dataset != "employees"]
     newest = {part.dataset: part for part in sorted(full, key=lambda part: part.business_date)}
-    return [(name, str(part.path)) for name, part in sorted(newest.items())]
+    return [(name, str(part.path), part.business_date) for name, part in sorted(newest.items())]
 
 
 def roster_in_force(rosters: Sequence[Partition], day: date) -> Partition | None:

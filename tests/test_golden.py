@@ -18,10 +18,12 @@ from csperf.policy.store import load_policies
 from csperf.published import load_published
 from csperf.settings import load_settings
 from csperf.warehouse import call_dbt, connect
+from csperf.workdays import numbered_days
 
 FILES = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
 MONTH, QUARTER = Month(2026, 12), Quarter(2026, 2)
 """Single months are Decembers: what is paid monthly, quarterly and yearly falls due. `year` in a case sets it apart."""
+NOTICES = (date(2026, 1, 1), date(2026, 12, 31))
 ATTRIBUTES = {
     "post": "basic",
     "grade": "junior",
@@ -43,7 +45,7 @@ FULL_MONTH = {
 }
 MODELS = (
     "derived_monthly derived_quarterly derived_yearly derived_measures scorecard_monthly computed_lines "
-    "computed_conditions computed_decisions"
+    "computed_conditions computed_decisions salary_reviews lists"
 )
 
 pytestmark = pytest.mark.xdist_group("golden")  # one build serves all of them
@@ -86,6 +88,10 @@ def month_of(case: dict) -> Month:
     return Month(case.get("alone_in", MONTH.year), MONTH.number)
 
 
+def quarter_of(case: dict) -> Quarter:
+    return Quarter(QUARTER.year, case.get("quarter_number", QUARTER.number))
+
+
 def all_rows() -> list[dict]:
     rows = []
     for path in FILES:
@@ -100,12 +106,23 @@ def all_rows() -> list[dict]:
                 rows.append(wide_row(plan, employee_id, "year", str(month.year), month, case, case["year"]))
         for number, case in enumerate(content.get("quarters", [])):
             employee_id, each = f"{plan}/q{number}", case["each"]
-            for place, month in enumerate(QUARTER.months):
-                given = each[place if len(each) == 3 else 0]
+            quarter = quarter_of(case)
+            last = quarter.months[2]
+            for place, given in enumerate(each * 3 if len(each) == 1 else each):
+                month = last.plus(place + 1 - max(len(each), 3))
                 rows.append(wide_row(plan, employee_id, "month", str(month), month, case, given))
-            last = QUARTER.months[2]
-            rows.append(wide_row(plan, employee_id, "quarter", str(QUARTER), last, case, case["quarter"]))
+            rows.append(wide_row(plan, employee_id, "quarter", str(quarter), last, case, case["quarter"]))
     return rows
+
+
+def announcements() -> list[tuple[str, date]]:
+    """Day 0 of the public notice of each example that has one."""
+    return [
+        (f"{content['plan']}/q{number}", case["announced_on"])
+        for content in map(read, FILES)
+        for number, case in enumerate(content.get("quarters", []))
+        if "announced_on" in case
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +146,23 @@ def computed(tmp_path_factory):
             "create table measures.roster_monthly as select month_start, employee_id, lead_id "
             "from measures.period_wide where period_kind = 'month'"
         )
+        con.execute("create schema control; create table control.working_days (day date, number integer)")
+        con.executemany("insert into control.working_days values (?, ?)", numbered_days(*NOTICES))
+        con.execute(
+            "create table measures.quarter_cases (month_start date, employee_id varchar, announced_number integer)"
+        )
+        for employee_id, announced_on in announcements():
+            con.execute(
+                "insert into measures.quarter_cases select ?, ?, number from control.working_days where day = ?",
+                [QUARTER.months[2].first_day, employee_id, announced_on],
+            )
         con.execute(
             "create table scorecards.agent_daily (agent_id varchar, business_date date, sessions bigint, "
             "calls_answered bigint, qa_reviews bigint)"
         )
     decembers = sorted({month_of(case) for path in FILES for case in read(path).get("months", [])})
-    for window in [*((month, month) for month in decembers), (QUARTER.months[0], QUARTER.months[2])]:
+    earliest = min(row["month_start"] for row in rows if "/q" in row["employee_id"])
+    for window in [*((month, month) for month in decembers), (Month.of(earliest), QUARTER.months[2])]:
         bounds = ["--event-time-start", str(window[0].first_day)]
         bounds += ["--event-time-end", str(window[1].plus(1).first_day)]
         call_dbt(settings, ["run", "--select", MODELS, *bounds])
@@ -164,6 +192,12 @@ def test_a_month(computed, plan, number, case):
     if "rating" in case:
         assert rating == case["rating"]
         assert listed == case.get("for_director", False)
+    if "review" in case:
+        found = computed.execute(
+            "select base_before, raise_share, base_after from payroll.salary_reviews where employee_id = ?",
+            [employee_id],
+        ).fetchall()
+        assert found == [tuple(case["review"][name] for name in ("base_before", "raise_share", "base_after"))]
     if plan == "cs_2017":
         assert score == measures.get("total_points")
 
@@ -177,14 +211,30 @@ def test_a_quarter(computed, plan, number, case):
     assert len(found) == 1
     decision, grade_after, effective_from, reason = found[0]
     assert (decision, grade_after) == (case["decision"], case["grade_after"]), f"{case['arithmetic']}: {reason}"
-    assert effective_from == QUARTER.months[2].plus(1).first_day
+    assert effective_from == case.get("effective_from", quarter_of(case).months[2].plus(1).first_day)
+    if "reason" in case:
+        assert case["reason"] in reason
+    if "lists" in case:
+        found = computed.execute("select list from tiers.lists where employee_id = ? order by 1", [f"{plan}/q{number}"])
+        assert [row[0] for row in found.fetchall()] == case["lists"]
     assert reason
 
 
 def test_every_decision_has_its_conditions(computed):
     bare = computed.execute(
-        "select employee_id from tiers.computed_decisions where decision <> 'not_rated' "
-        "and employee_id not in (select employee_id from tiers.computed_conditions)"
+        """
+        select decisions.employee_id
+        from tiers.computed_decisions as decisions
+        inner join policy.tier_moves as moves
+            on decisions.plan_version = moves.plan_version and decisions.grade_before = moves.grade
+        inner join policy.steps as steps
+            on moves.plan_version = steps.plan_version and moves.rule = steps.rule
+        left join tiers.computed_conditions as conditions
+            on decisions.employee_id = conditions.employee_id
+            and moves.rule = conditions.rule
+            and conditions.condition like '%.' || steps.step
+        where conditions.employee_id is null
+        """
     ).fetchall()
     assert bare == []
 

@@ -79,7 +79,8 @@ def _formulas(title: str, entries: Iterable[tuple[str, Labels, str]]) -> Table:
 
 def _tiers(version: Version) -> Table:
     assert version.tiers is not None
-    table = Table("rule", "condition", "is", title=f"Tier rules, tried in order ({' → '.join(version.tiers.ladder)})")
+    tracks = "; ".join(" → ".join(grades) for grades in version.tiers.all_tracks().values())
+    table = Table("rule", "condition", "is", title=f"Tier rules, tried in order ({tracks})")
     for number, rule in enumerate(version.tiers.rules, start=1):
         first = f"{number}. {rule.decision}: {rule.reason.zh} · {rule.reason.en}"
         if not rule.conditions:

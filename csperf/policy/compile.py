@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from csperf.policy.formula import Compiled, Compiler
-from csperf.policy.models import ATTRIBUTES, NUMBERS, Band, Component, Condition, Measure, Tiers, Version
+from csperf.policy.models import ATTRIBUTES, NUMBERS, Band, Component, Condition, Contest, Measure, Tiers, Version
 from csperf.policy.values import FormulaError, Value
 
 MEASURE_PLACES = 6
@@ -17,6 +17,9 @@ MONEY_PLACES = 2
 UNIT_SCALES = {"days": 2, "count": 2, "calendar": 0}
 GROSS_PAY = "gross_pay"
 """What the month's pay components come to, for components that are reckoned on it."""
+CONTEST = "contest"
+SCORE = "score"
+"""The plan's own score, whatever measure it is: for ladders that rank people by it."""
 _TIER_GRADES = ("next_grade", "lower_grade")
 
 
@@ -54,6 +57,10 @@ class Scope:
     alias: str = "cur"
 
     def term(self, name: str) -> str | None:
+        if name == SCORE and name not in self.derived:
+            if self.version.scorecard.score is None:
+                raise FormulaError("the plan's scorecard names no score; a plan that uses 'score' must name one")
+            return self.version.scorecard.score
         if self.pay and name == GROSS_PAY:
             paid = [code for code, component in self.version.components.items() if component.group == "pay"]
             return " + ".join(f"coalesce({code}, 0)" for code in paid) or "0"
@@ -131,7 +138,14 @@ def compile_version(version: Version, base: Mapping[str, str], everyone: Mapping
         steps += _measure_steps(scope, chosen, period)
     money = {**derived, **dict.fromkeys(version.components, MONEY_PLACES)}
     steps += _component_steps(replace(scope, derived=money, pay=True), version.components)
+    if version.base is not None:
+        steps.append(_review_step(replace(scope, derived=money), "base", ("base",), version.base))
+    if version.review is not None:
+        share = ("review", "raise_share")
+        steps.append(_review_step(replace(scope, derived=money), "raise_share", share, version.review.raise_share))
     if version.tiers is not None:
+        _one_condition_once(version.tiers)
+        _rule_figures(version)
         steps += _condition_steps(replace(scope, tier=True), version.tiers)
     return steps
 
@@ -241,18 +255,89 @@ def _component_steps(scope: Scope, components: Mapping[str, Component]) -> list[
     return steps
 
 
+def _review_step(scope: Scope, name: str, keys: tuple[str, ...], formula: str) -> Step:
+    """The base or the share of a salary review, for the row of a month that pay components are reckoned on."""
+    result = _compile(scope, keys, formula)
+    return Step(
+        stage="review",
+        name=name,
+        period="month",
+        everyone=False,
+        level=0,
+        position=0,
+        formula=formula,
+        value_sql=result.value.rounded(MEASURE_PLACES),
+        explanation_sql=result.explanation,
+        inputs=result.inputs,
+    )
+
+
+def _one_condition_once(tiers: Tiers) -> None:
+    """A condition is known by its decision and name: two rules for one grade must not both have it."""
+    seen: dict[tuple[str, str, str], int] = {}
+    for number, rule in enumerate(tiers.rules):
+        names = [condition.name for condition in rule.conditions] + ([CONTEST] if rule.contest else [])
+        for grade in tiers.moves(number):
+            for name in names:
+                if seen.setdefault((rule.decision, name, grade), number) != number or names.count(name) > 1:
+                    reason = f"another rule that may {rule.decision} grade {grade} has a condition '{name}'; rename one"
+                    raise Located(("tiers", "rules", str(number), "conditions", name), reason)
+
+
+def _rule_figures(version: Version) -> None:
+    """The figures that rules name are plain ones."""
+    assert version.tiers is not None
+    for number, rule in enumerate(version.tiers.rules):
+        names = {"notice": rule.notice, "base_raise": rule.base_raise, "leave_days": rule.leave_days}
+        if rule.contest is not None:
+            names["contest"] = rule.contest.places
+        for key, name in names.items():
+            if name is not None and (name not in version.figures or version.figures[name].value is None):
+                raise Located(("tiers", "rules", str(number), key), f"there is no plain figure '{name}'")
+
+
 def _condition_steps(scope: Scope, tiers: Tiers) -> list[Step]:
     steps: list[Step] = []
     for number, rule in enumerate(tiers.rules):
+        keys = ("tiers", "rules", str(number))
         for condition in rule.conditions:
-            keys = ("tiers", "rules", str(number), "conditions", condition.name)
-            value = _compile(scope, (*keys, "value"), condition.value)
-            threshold = _compile(scope, (*keys, "threshold"), condition.threshold)
-            steps.append(_condition_step(condition, number, len(steps), value, threshold))
+            value = _compile(scope, (*keys, "conditions", condition.name, "value"), condition.value)
+            threshold = _compile(scope, (*keys, "conditions", condition.name, "threshold"), condition.threshold)
+            looked_at = [name for name in value.inputs if name not in {**scope.version.figures, **ATTRIBUTES}]
+            measure = looked_at[0].rpartition(".")[2] if len(looked_at) == 1 else condition.name
+            steps.append(_condition_step(condition, number, len(steps), measure, value, threshold))
+        if rule.contest is not None:
+            steps.append(_contest_step(scope, rule.contest, number, len(steps)))
     return steps
 
 
-def _condition_step(condition: Condition, rule: int, position: int, value: Compiled, threshold: Compiled) -> Step:
+def _contest_step(scope: Scope, contest: Contest, rule: int, position: int) -> Step:
+    """What a rule's places are contested by; `within` are the attributes that make a group."""
+    keys = ("tiers", "rules", str(rule), "contest")
+    unknown = [name for name in contest.within if name not in ATTRIBUTES]
+    if unknown:
+        reason = f"'{unknown[0]}' is no attribute; the attributes are {', '.join(ATTRIBUTES)}"
+        raise Located((*keys, "within"), reason)
+    by = _compile(scope, (*keys, "by"), contest.by)
+    return Step(
+        stage=CONTEST,
+        name=CONTEST,
+        period="quarter",
+        everyone=False,
+        level=0,
+        position=position,
+        formula=contest.by,
+        value_sql=by.value.rounded(MEASURE_PLACES),
+        explanation_sql=by.explanation,
+        inputs=by.inputs,
+        extra={"rule": str(rule), "within": ",".join(contest.within), "measure": CONTEST}
+        | {"threshold_sql": _compile(scope, (*keys, "places"), contest.places).value.rounded(MEASURE_PLACES)},
+    )
+
+
+def _condition_step(
+    condition: Condition, rule: int, position: int, measure: str, value: Compiled, threshold: Compiled
+) -> Step:
     return Step(
         stage="condition",
         name=condition.name,
@@ -268,6 +353,6 @@ def _condition_step(condition: Condition, rule: int, position: int, value: Compi
             "rule": str(rule),
             "operator": condition.operator,
             "threshold_sql": threshold.value.rounded(MEASURE_PLACES),
-            "measure": value.inputs[0].rpartition(".")[2] if len(value.inputs) == 1 else condition.name,
+            "measure": measure,
         },
     )

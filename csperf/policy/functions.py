@@ -182,6 +182,18 @@ def _sum_and_count(value: Value, found: str) -> tuple[Value, Value]:
     )
 
 
+def _due(compiler: Compiler, node: exp.Anonymous) -> Value:
+    """due(months): 1 when the period's last month ends a stretch of so many months of the year (3, 6, 12), else 0."""
+    (months_node,) = _arguments(node, 1, 1)
+    months = compiler.number(months_node)
+    if months.denominator is not None:
+        raise FormulaError("the months in due(…) must be a number or a figure")
+    return Value(
+        f"cast(case when cur.month_no % cast({months.numerator} as integer) = 0 then 1 "
+        f"when {months.numerator} is not null then 0 end as decimal(38,0))"
+    )
+
+
 def _months_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
     """months_mean(n, value): the mean over those of the last n months in which the value is there."""
     return divide(*_sum_and_count(*_over_months(compiler, node)))
@@ -315,6 +327,7 @@ FUNCTIONS: dict[str, Callable[[Compiler, exp.Anonymous], Value]] = {
     "all_met": _all_met,
     "at": _at,
     "band": _band,
+    "due": _due,
     "group_max": _group_max,
     "group_mean": _group_mean,
     "marginal": _marginal,

@@ -135,8 +135,9 @@ def load_plans(settings: Settings) -> Library:
         for code, (path, part) in parts.items()
     }
     plans = {}
+    expander = _Expander({plan.plan: (path, plan) for path, plan in read}, {c: part for c, (_, part) in parts.items()})
     for path, plan in read:
-        versions = tuple(_expand(path, plan, {code: part for code, (_, part) in parts.items()}))
+        versions = expander.versions(plan.plan)
         steps = tuple(_compile(path, number, version, everyone) for number, version in enumerate(versions))
         plans[plan.plan] = LoadedPlan(plan, path, versions, steps)
     return Library(plans, loaded_parts)
@@ -165,38 +166,61 @@ def _common(part: Part) -> Version:
     return Version(effective_from=part.effective_from, figures=part.figures, terms=part.terms, measures=measures)
 
 
-def _expand(path: Path, plan: Plan, parts: Mapping[str, SharedPart]) -> Iterator[Version]:
-    """A plan's versions with what they use filled in; what the plan says itself goes before a shared part."""
-    for number, version in enumerate(plan.versions):
+class _Expander:
+    """Plans with what they use filled in; what a plan says itself goes before what it uses, in the order named."""
+
+    def __init__(self, plans: Mapping[str, tuple[Path, Plan]], parts: Mapping[str, SharedPart]) -> None:
+        self.plans = plans
+        self.parts = parts
+        self.done: dict[str, tuple[Version, ...]] = {}
+        self.open: tuple[str, ...] = ()
+
+    def versions(self, code: str) -> tuple[Version, ...]:
+        """A plan's versions; one that uses a part which changes within its time is cut at that date."""
+        if code not in self.done:
+            self.open = (*self.open, code)
+            self.done[code] = tuple(self._cut(*self.plans[code]))
+            self.open = self.open[:-1]
+        return self.done[code]
+
+    def _cut(self, path: Path, plan: Plan) -> Iterator[Version]:
+        for number, version in enumerate(plan.versions):
+            used = [self._used(path, number, code) for code in version.uses]
+            end = plan.versions[number + 1].effective_from if number + 1 < len(plan.versions) else date.max
+            changes = {part.effective_from for found in used for part in found}
+            for start in sorted({version.effective_from} | {d for d in changes if version.effective_from < d < end}):
+                in_force = [[part for part in found if part.effective_from <= start][-1:] for found in used]
+                yield _merge(version, [part for found in in_force for part in found], start)
+
+    def _used(self, path: Path, number: int, code: str) -> Sequence[Part]:
         keys = ("versions", str(number), "uses")
-        unknown = [code for code in version.uses if code not in parts]
-        if unknown:
-            text = path.read_text(encoding="utf-8")
-            known = ", ".join(parts) or "none"
-            raise PolicyError(
-                path, _line(text, keys), keys, f"there is no shared part '{unknown[0]}'; there are {known}"
-            )
-        end = plan.versions[number + 1].effective_from if number + 1 < len(plan.versions) else date.max
-        changes = {v.effective_from for code in version.uses for v in parts[code].versions}
-        for start in sorted({version.effective_from} | {day for day in changes if version.effective_from < day < end}):
-            used = [
-                [part for part in parts[code].versions if part.effective_from <= start][-1:] for code in version.uses
-            ]
-            yield _merge(version, [part for found in used for part in found], start)
+        if code in self.parts:
+            return self.parts[code].versions
+        if code in self.open:
+            raise self._error(path, keys, f"'{code}' uses itself: {' → '.join((*self.open, code))}")
+        if code in self.plans:
+            return self.versions(code)
+        known = ", ".join([*self.parts, *self.plans])
+        raise self._error(path, keys, f"there is no shared part or plan '{code}'; there are {known}")
+
+    def _error(self, path: Path, keys: tuple[str, ...], reason: str) -> PolicyError:
+        return PolicyError(path, _line(path.read_text(encoding="utf-8"), keys), keys, reason)
 
 
 def _merge(version: Version, used: list[Part], start: date) -> Version:
-    filled: dict[str, Any] = {"effective_from": start, "tiers": version.tiers}
+    filled: dict[str, Any] = {"effective_from": start}
     for kind in ("figures", "terms", "measures", "components"):
-        # The plan's own components come first in the extract; a measure for everyone stays with its shared part.
+        # The plan's own components come first in the extract; a measure for everyone stays with its owner.
         names = dict(getattr(version, kind))
         for part in used:
             for name, entry in getattr(part, kind).items():
                 if not (kind == "measures" and entry.everyone):
                     names.setdefault(name, entry)
         filled[kind] = names
-    if version.tiers is None:
-        filled["tiers"] = next((part.tiers for part in used if part.tiers is not None), None)
+    for kind in ("tiers", "review", "base", "scorecard", "sampling"):
+        said = [part for part in (version, *used) if kind in part.model_fields_set]
+        if said:
+            filled[kind] = getattr(said[0], kind)
     return version.model_copy(update=filled)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -197,12 +198,15 @@ class Level(Strict):
 class Measure(Strict):
     """A derived measure: one formula per employee and period, rounded half up to 6 places.
 
-    `everyone` is evaluated for every active employee, whatever the plan; otherwise for the plan's members.
+    `everyone` is evaluated for every active employee, whatever the plan; otherwise for the plan's members. A measure of
+    the unit `listed` puts the employee on the quarter's list of its name where it is 1 (an honour, an eligibility).
     """
 
     formula: str
     labels: Labels
-    unit: Literal["ratio", "points", "score", "share", "count", "money", "level", "flag", "days", "rank"] = "points"
+    unit: Literal["ratio", "points", "score", "share", "count", "money", "level", "flag", "days", "rank", "listed"] = (
+        "points"
+    )
     period: Annotated[tuple[Literal["month", "quarter", "year"], ...], BeforeValidator(_as_list)] = ("month",)
     everyone: bool = False
     levels: dict[int, Level] = {}
@@ -230,21 +234,100 @@ class Condition(Strict):
     labels: Labels
 
 
+class Contest(Strict):
+    """A limited number of places: of those who meet a rule's conditions, the best `by` a formula take them.
+
+    `places` names the figure that says how many there are for each group of equal attributes `within`. A tie goes to
+    the earlier hire date, then to the smaller employee id.
+    """
+
+    places: Name
+    within: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+    by: str
+    labels: Labels
+
+
 class Rule(Strict):
-    """A tier rule: it decides when all its conditions are met. `lowest` decides instead where no grade is below."""
+    """A tier rule: it decides when all its conditions are met.
+
+    A promotion goes `levels` grades up the employee's track; where there is no such grade the rule does not apply. A
+    demotion goes one down; where there is none, `lowest` decides instead. `grades` are those it is for (none named:
+    all). `notice` names the figure with the working days of public notice (公示期) after which it takes effect.
+    `base_raise` and `leave_days` name figures that it grants: a share of the base and days of leave a year.
+    """
 
     decision: Literal["promote", "demote", "hold", "dismiss_review"]
     conditions: tuple[Condition, ...] = ()
+    contest: Contest | None = None
     grades: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+    levels: Annotated[int, Field(ge=1)] = 1
     lowest: Literal["hold", "dismiss_review"] = "hold"
+    notice: Name | None = None
+    base_raise: Name | None = None
+    leave_days: Name | None = None
     reason: Labels
 
 
-class Tiers(Strict):
-    """Who moves a grade up or down at a quarter's end: the ladder from low to high and the rules in order."""
+@dataclass(frozen=True)
+class Move:
+    """What a rule does to a grade that it is for: its decision there and the grade that follows."""
 
-    ladder: tuple[str, ...]
+    decision: str
+    grade_after: str
+
+
+class Tiers(Strict):
+    """Who moves a grade up or down at a quarter's end: one ladder or several tracks, each from low to high, and the
+    rules in the order in which they are tried."""
+
+    ladder: tuple[str, ...] = ()
+    tracks: dict[Name, tuple[str, ...]] = {}
     rules: tuple[Rule, ...]
+
+    @model_validator(mode="after")
+    def _known_grades(self) -> Tiers:
+        if bool(self.ladder) == bool(self.tracks):
+            raise ValueError("give either a ladder (one row of grades) or tracks (several)")
+        grades = [grade for track in self.all_tracks().values() for grade in track]
+        for grade in grades:
+            if grade not in ATTRIBUTES["grade"]:
+                raise ValueError(f"'{grade}' is no grade; the codes are {', '.join(ATTRIBUTES['grade'])}")
+            if grades.count(grade) > 1:
+                raise ValueError(f"grade '{grade}' stands twice")
+        for number, rule in enumerate(self.rules):
+            unknown = [grade for grade in rule.grades if grade not in grades]
+            if unknown:
+                raise ValueError(f"rule {number + 1} is for grade '{unknown[0]}', which is on no track")
+            if rule.levels > 1 and rule.decision != "promote":
+                raise ValueError(f"rule {number + 1}: only a promotion may go several levels")
+        return self
+
+    def all_tracks(self) -> dict[str, tuple[str, ...]]:
+        """The tracks by name; a single ladder is one without a name."""
+        return self.tracks or {"": self.ladder}
+
+    def moves(self, number: int) -> dict[str, Move]:
+        """What the rule of that number does, by each grade that it is for."""
+        rule = self.rules[number]
+        found = {}
+        for track in self.all_tracks().values():
+            for place, grade in enumerate(track):
+                if rule.grades and grade not in rule.grades:
+                    continue
+                if rule.decision == "promote" and place + rule.levels < len(track):
+                    found[grade] = Move("promote", track[place + rule.levels])
+                elif rule.decision == "demote":
+                    found[grade] = Move("demote", track[place - 1]) if place else Move(rule.lowest, grade)
+                elif rule.decision in ("hold", "dismiss_review"):
+                    found[grade] = Move(rule.decision, grade)
+        return found
+
+
+class Review(Strict):
+    """The yearly salary review (薪资调整): the share by which the base is proposed to rise, in December."""
+
+    raise_share: str
+    labels: Labels
 
 
 class Scorecard(Strict):
@@ -273,12 +356,18 @@ class Part(Strict):
     measures: dict[Name, Measure] = {}
     components: dict[Name, Component] = {}
     tiers: Tiers | None = None
+    review: Review | None = None
 
 
 class Version(Part):
-    """A plan as in force from a date on, until the next version's date. `uses` names shared parts."""
+    """A plan as in force from a date on, until the next version's date.
+
+    `uses` names shared parts, or other plans, whose figures, measures, components and tiers it takes where it says
+    nothing of its own. `base` is the unprorated monthly base that raises are reckoned on.
+    """
 
     uses: tuple[Name, ...] = ()
+    base: str | None = None
     scorecard: Scorecard = Scorecard()
     sampling: Sampling | None = None
 

@@ -20,22 +20,24 @@ _TABLES = {
     "plans": "plan varchar, label_zh varchar, label_en varchar, source varchar, is_default boolean, "
     "pay_date_rule varchar, path varchar",
     "versions": "plan varchar, plan_version varchar, effective_from date, effective_to date, score varchar, "
-    "rating varchar, director_below decimal(38,6), sample_size integer, ladder varchar",
+    "rating varchar, director_below decimal(38,6), sample_size integer, has_tiers boolean",
     "figures": "plan varchar, plan_version varchar, figure varchar, keys varchar, band varchar, value decimal(38,6), "
     "provenance varchar, unit varchar, label_zh varchar, label_en varchar, note varchar",
     "steps": "plan varchar, plan_version varchar, effective_from date, effective_to date, stage varchar, "
     "step varchar, period varchar, everyone boolean, level integer, position integer, formula varchar, "
     "value_sql varchar, explanation_sql varchar, inputs varchar, component_group varchar, frequency varchar, "
     "base_sql varchar, rate_sql varchar, quantity_sql varchar, rule integer, operator varchar, "
-    "threshold_sql varchar, measure varchar",
+    "threshold_sql varchar, measure varchar, within varchar",
     "measures": "measure varchar, label_zh varchar, label_en varchar, unit varchar, derived boolean, everyone boolean",
     "levels": "plan varchar, plan_version varchar, measure varchar, value decimal(38,6), code varchar, "
     "label_zh varchar, label_en varchar",
     "components": "component varchar, position integer, label_zh varchar, label_en varchar, component_group varchar",
-    "tier_rules": "plan varchar, plan_version varchar, rule integer, decision varchar, lowest varchar, "
-    "grades varchar, "
-    "reason_zh varchar, reason_en varchar",
-    "ladders": "plan varchar, plan_version varchar, position integer, grade varchar",
+    "tier_rules": "plan varchar, plan_version varchar, rule integer, decision varchar, notice_days integer, "
+    "base_raise decimal(18,6), leave_days decimal(18,6), reason_zh varchar, reason_en varchar",
+    "tier_moves": "plan varchar, plan_version varchar, rule integer, grade varchar, decision varchar, "
+    "grade_after varchar",
+    "ladders": "plan varchar, plan_version varchar, track varchar, position integer, grade varchar, "
+    "next_grade varchar, lower_grade varchar",
 }
 
 # Exact division with one rounding: the remainder is taken off as decimals, so that the quotient is a whole number
@@ -91,13 +93,13 @@ def _plan_rows(plans: Plans) -> Iterator[Row]:
 
 def _version_rows(plans: Plans) -> Iterator[Row]:
     for plan, version, _, end in _versions(plans):
-        card, ladder = version.scorecard, version.tiers.ladder if version.tiers else ()
+        card = version.scorecard
         code = version_code(plan, version)
         levels = version.measures[card.rating].levels if card.rating else {}
         below = next((number for number, level in levels.items() if level.code == card.director_below), None)
         size = version.figures[version.sampling.figure].value if version.sampling else None
         start = (plan.plan, code, version.effective_from, end, card.score, card.rating)
-        yield *start, below, int(size) if size is not None else None, ",".join(ladder) or None
+        yield *start, below, int(size) if size is not None else None, version.tiers is not None
 
 
 def _figure_rows(plans: Plans) -> Iterator[Row]:
@@ -134,7 +136,8 @@ def _step_rows(plans: Plans) -> Iterator[Row]:
                 *(step.stage, step.name, step.period, step.everyone, step.level, step.position, step.formula),
                 *(step.value_sql, step.explanation_sql, ",".join(step.inputs)),
                 *(extra.get(name) for name in names),
-                *(int(rule) if rule else None, extra.get("operator"), extra.get("threshold_sql"), extra.get("measure")),
+                *(int(rule) if rule else None, extra.get("operator"), extra.get("threshold_sql")),
+                *(extra.get("measure"), extra.get("within")),
             )
 
 
@@ -171,14 +174,28 @@ def _component_rows(plans: Plans) -> Iterator[Row]:
 def _rule_rows(plans: Plans) -> Iterator[Row]:
     for plan, version, _, _ in _versions(plans):
         for number, rule in enumerate(version.tiers.rules if version.tiers else ()):
-            start = (plan.plan, version_code(plan, version), number)
-            yield *start, rule.decision, rule.lowest, ",".join(rule.grades) or None, rule.reason.zh, rule.reason.en
+            named = (rule.notice, rule.base_raise, rule.leave_days)
+            notice, base_raise, leave_days = (version.figures[name].value if name else None for name in named)
+            start = (plan.plan, version_code(plan, version), number, rule.decision)
+            granted = (int(notice) if notice is not None else None, base_raise, leave_days)
+            yield *start, *granted, rule.reason.zh, rule.reason.en
+
+
+def _move_rows(plans: Plans) -> Iterator[Row]:
+    for plan, version, _, _ in _versions(plans):
+        for number in range(len(version.tiers.rules) if version.tiers else 0):
+            assert version.tiers is not None
+            for grade, move in version.tiers.moves(number).items():
+                yield plan.plan, version_code(plan, version), number, grade, move.decision, move.grade_after
 
 
 def _ladder_rows(plans: Plans) -> Iterator[Row]:
     for plan, version, _, _ in _versions(plans):
-        for position, grade in enumerate(version.tiers.ladder if version.tiers else ()):
-            yield plan.plan, version_code(plan, version), position, grade
+        for track, grades in (version.tiers.all_tracks() if version.tiers else {}).items():
+            start = (plan.plan, version_code(plan, version), track or None)
+            for place, grade in enumerate(grades):
+                above = grades[place + 1] if place + 1 < len(grades) else None
+                yield *start, place, grade, above, grades[place - 1] if place else None
 
 
 _ROWS = {
@@ -190,5 +207,6 @@ _ROWS = {
     "levels": _level_rows,
     "components": _component_rows,
     "tier_rules": _rule_rows,
+    "tier_moves": _move_rows,
     "ladders": _ladder_rows,
 }

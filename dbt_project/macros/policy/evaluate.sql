@@ -15,7 +15,7 @@
     {%- set query -%}
         select
             plan, plan_version, step, everyone, level, value_sql, explanation_sql, component_group, frequency,
-            base_sql, rate_sql, quantity_sql, rule, operator, threshold_sql, measure
+            base_sql, rate_sql, quantity_sql, rule, operator, threshold_sql, measure, within
         from {{ source('policy', 'steps') }}
         where
             stage = '{{ stage }}'

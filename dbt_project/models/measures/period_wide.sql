@@ -6,6 +6,8 @@
     absent. Attributes are those of the roster in force at the period's last day. -#}
 
 {%- set month = batch_month() %}
+{%- set case_measures = ['supervisor_support', 'panel_score', 'panel_approval', 'notice_days', 'objection_standing',
+    'hr_approval'] %}
 
 with periods as (
     select
@@ -113,6 +115,30 @@ with periods as (
     group by employee_id
 )
 
+, posts as (
+    select
+        active.employee_id
+        , count(*) as months_in_post
+    from active
+    inner join {{ ref('roster_monthly').render() }} as months
+        on
+            active.employee_id = months.employee_id
+            and active.post = months.post
+            and months.month_start <= cast('{{ month }}' as date)
+            and {{ last_day_of_month_of('months.month_start') }} >= active.hire_date
+    where
+        active.period_kind = 'month'
+        and months.month_start > coalesce((
+            select max(other.month_start)
+            from {{ ref('roster_monthly').render() }} as other
+            where
+                other.employee_id = active.employee_id
+                and other.month_start <= cast('{{ month }}' as date)
+                and other.post is distinct from active.post
+        ), cast('1900-01-01' as date))
+    group by active.employee_id
+)
+
 -- What disputes grant on means and shares of the month itself.
 , granted as (
     select
@@ -141,6 +167,13 @@ with periods as (
         , counts.sales_amount - counts.refund_amount - counts.silent_amount + counts.net_sales_granted as net_sales
         , targets.net_sales_target
         , exams.exam_score
+        , coalesce(posts.months_in_post, 0) as months_in_post
+        , case
+            when active.period_kind = 'quarter' then case when cases.employee_id is null then 0 else 1 end
+        end as applied
+        {%- for name in case_measures %}
+        , case when active.period_kind = 'quarter' then cases.{{ name }} end as {{ name }}
+        {%- endfor %}
         , coalesce(trainings.trainings_12_months, 0) as trainings_12_months
         , {{ days_between('active.period_start', 'active.period_end') }} + 1 as calendar_days
         , {{ days_between('greatest(active.hire_date, active.period_start)',
@@ -168,6 +201,10 @@ with periods as (
         on active.employee_id = exams.employee_id
     left join trainings
         on active.employee_id = trainings.employee_id
+    left join posts
+        on active.employee_id = posts.employee_id
+    left join {{ ref('quarter_cases') }} as cases
+        on active.employee_id = cases.employee_id and cases.month_start = cast('{{ month }}' as date)
     cross join (select min(month_start) as first_month from {{ source('control', 'months') }}) as records
 )
 
@@ -223,6 +260,7 @@ with periods as (
             'counted.chat_rated + counted.call_rated') }} as csat_rate
         , {{ ratio_6(millionths('(counted.chat_csat_sum + counted.call_csat_sum)'),
             'counted.chat_rated + counted.call_rated') }} as csat_mean
+        , cast(counted.chat_rated + counted.call_rated as decimal(18, 6)) as ratings
         , cast(counted.qa_reviews as decimal(18, 6)) as qa_reviews
         , case
             when counted.period_kind = 'month' then cast(counted.qa_deduction as decimal(18, 6))
@@ -251,7 +289,7 @@ with periods as (
             as decimal(18, 6)
         ) as full_attendance
         {%- for name in ['execution_points', 'excellent_case_points', 'extra_points', 'tenure_months',
-            'months_in_grade', 'active_days', 'calendar_days'] %}
+            'months_in_grade', 'months_in_post', 'active_days', 'calendar_days', 'applied'] + case_measures %}
         , cast(counted.{{ name }} as decimal(18, 6)) as {{ name }}
         {%- endfor %}
     from counted

@@ -1,11 +1,13 @@
 {{ config(materialized='incremental', incremental_strategy='microbatch', event_time='month_start', batch_size='month',
     begin='2000-01-01', lookback=0, concurrent_batches=false) }}
 
-{#- Every condition of every tier rule, for each employee active in the quarter whose grade is on his plan's ladder.
-    A value or threshold that is absent is not met. -#}
+{#- Every condition of every tier rule that is for the grade of an employee active in the quarter. A value or threshold
+    that is absent is not met. Where places are contested, the place taken is a condition like the others. -#}
 
 {%- set month = batch_month() -%}
-{%- set steps = steps_in_force('condition', month, 'quarter') if month[5:7] in ('03', '06', '09', '12') else [] %}
+{%- set quarter_ends = month[5:7] in ('03', '06', '09', '12') -%}
+{%- set steps = steps_in_force('condition', month, 'quarter') if quarter_ends else [] -%}
+{%- set contests = steps_in_force('contest', month, 'quarter') if quarter_ends else [] %}
 
 with recursive
 
@@ -13,48 +15,21 @@ with recursive
 , {{ reports_cte(month) }}
 , {{ quarters_cte(ref('derived_measures').render(), month) }}
 
-, ladder as (
-    select
-        versions.plan
-        , ladders.grade
-        , lead(ladders.grade) over (partition by versions.plan_version order by ladders.position) as next_grade
-        , lag(ladders.grade) over (partition by versions.plan_version order by ladders.position) as lower_grade
-    from {{ source('policy', 'versions') }} as versions
-    inner join {{ source('policy', 'ladders') }} as ladders
-        on versions.plan_version = ladders.plan_version
-    where
-        versions.effective_from <= {{ last_day_of_month(month) }}
-        and {{ last_day_of_month(month) }} < versions.effective_to
-)
+, {{ ladder_cte(month) }}
 
 , quarter_rows as (
-    {{ period_rows(month, 'quarter') }}
+    {{ period_rows(month, 'quarter', ['quarter']) }}
 )
 
 , everyone as (
     select
         quarter_rows.*
+        , ladder.plan_version
         , ladder.next_grade
         , ladder.lower_grade
-        {%- for name in derived_names('quarter') %}
-        , derived.{{ name }}
-        {%- endfor %}
     from quarter_rows
     inner join ladder
         on quarter_rows.plan = ladder.plan and quarter_rows.grade = ladder.grade
-    {%- if derived_names('quarter') %}
-    left join (
-        select
-            employee_id
-            {%- for name in derived_names('quarter') %}
-            , max(case when measure = '{{ name }}' then value end) as {{ name }}
-            {%- endfor %}
-        from {{ ref('derived_measures') }}
-        where period_kind = 'quarter' and month_start = cast('{{ month }}' as date)
-        group by employee_id
-    ) as derived
-        on quarter_rows.employee_id = derived.employee_id
-    {%- endif %}
 )
 
 , results as (
@@ -63,6 +38,7 @@ with recursive
         cur.month_start
         , cur.period as quarter
         , cur.employee_id
+        , cur.grade
         , {{ step['rule'] }} as rule
         , '{{ step['step'] }}' as condition_name
         , '{{ step['measure'] }}' as measure
@@ -70,15 +46,16 @@ with recursive
         , '{{ step['operator'] }}' as operator
         , {{ step['threshold_sql'] }} as threshold
         , coalesce({{ step['value_sql'] }} {{ step['operator'] }} {{ step['threshold_sql'] }}, false) as met
-        , '{{ step['plan_version'] }}' as plan_version
+        , cur.plan_version
     from everyone as cur
-    where cur.plan = '{{ step['plan'] }}'
+    where cur.plan_version = '{{ step['plan_version'] }}'
     union all
     {%- endfor %}
     select
         cast(null as date) as month_start
         , cast(null as varchar) as quarter
         , cast(null as varchar) as employee_id
+        , cast(null as varchar) as grade
         , cast(null as integer) as rule
         , cast(null as varchar) as condition_name
         , cast(null as varchar) as measure
@@ -89,6 +66,25 @@ with recursive
         , cast(null as varchar) as plan_version
     where false
 )
+
+, conditions_0 as (
+    select
+        results.month_start
+        , results.quarter
+        , results.employee_id
+        , results.rule
+        , results.condition_name
+        , results.measure
+        , results.value
+        , results.operator
+        , results.threshold
+        , results.met
+        , results.plan_version
+    from results
+    inner join {{ source('policy', 'tier_moves') }} as moves
+        on results.plan_version = moves.plan_version and results.rule = moves.rule and results.grade = moves.grade
+)
+{{- contest_ctes(contests) }}
 
 select
     cast(results.month_start as date) as month_start
@@ -102,6 +98,6 @@ select
     , cast(results.threshold as decimal(18, 6)) as threshold
     , results.met
     , results.plan_version
-from results
+from conditions_{{ contests | length }} as results
 inner join {{ source('policy', 'tier_rules') }} as rules
     on results.plan_version = rules.plan_version and results.rule = rules.rule

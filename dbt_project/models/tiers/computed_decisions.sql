@@ -1,108 +1,108 @@
 {{ config(materialized='incremental', incremental_strategy='microbatch', event_time='month_start', batch_size='month',
     begin='2000-01-01', lookback=0, concurrent_batches=false) }}
 
-{#- What each employee active in a quarter is decided by the first rule that holds. A promotion needs a grade above;
-    where a demotion finds none below, the rule's `lowest` decides. -#}
+{#- What each employee active in a quarter is decided by the first rule that holds for his grade; what the rule does to
+    the grade stands in policy.tier_moves. -#}
 
 {%- set month = batch_month() %}
 
-with employees as (
+with {{ ladder_cte(month) }}
+
+, planned as (
+    select distinct plan, plan_version
+    from ladder
+)
+
+, employees as (
     select
         wide.*
-        , {{ next_day('wide.period_end') }} as effective_from
+        , planned.plan_version
+        , ladder.grade as grade_on_ladder
     from {{ ref('period_wide') }} as wide
+    left join planned
+        on wide.plan = planned.plan
+    left join ladder
+        on planned.plan_version = ladder.plan_version and wide.grade = ladder.grade
     where wide.period_kind = 'quarter' and wide.month_start = cast('{{ month }}' as date)
 )
 
-, versions as (
-    select plan, plan_version
-    from {{ source('policy', 'versions') }}
-    where
-        ladder is not null
-        and effective_from <= {{ last_day_of_month(month) }}
-        and {{ last_day_of_month(month) }} < effective_to
-)
-
-, ladders as (
-    select
-        versions.plan
-        , versions.plan_version
-        , ladders.grade
-        , lead(ladders.grade) over (partition by versions.plan_version order by ladders.position) as next_grade
-        , lag(ladders.grade) over (partition by versions.plan_version order by ladders.position) as lower_grade
-    from versions
-    inner join {{ source('policy', 'ladders') }} as ladders
-        on versions.plan_version = ladders.plan_version
-)
-
 , conditions as (
-    select
-        employee_id
-        , rule
-        , min(case when met then 1 else 0 end) as all_met
-        , {{ joined_text(
-            "case when not met then concat(measure, ' ', policy.text_of(value), ' not ', operator, ' ', "
-            ~ "policy.text_of(threshold)) end", 'condition') }} as missing
-    from {{ ref('computed_conditions') }}
+    select * from {{ ref('computed_conditions') }}
     where month_start = cast('{{ month }}' as date)
-    group by employee_id, rule
-)
-
-, holding as (
-    select
-        employees.employee_id
-        , rules.rule
-        , rules.decision
-        , rules.lowest
-        , rules.reason_en
-        , conditions.missing
-        , (
-            coalesce(conditions.all_met, 1) = 1
-            and (rules.decision <> 'promote' or ladders.next_grade is not null)
-            and (rules.grades is null or concat(',', rules.grades, ',') like concat('%,', employees.grade, ',%'))
-        ) as holds
-    from employees
-    inner join ladders
-        on employees.plan = ladders.plan and employees.grade = ladders.grade
-    inner join {{ source('policy', 'tier_rules') }} as rules
-        on ladders.plan_version = rules.plan_version
-    left join conditions
-        on employees.employee_id = conditions.employee_id and rules.rule = conditions.rule
 )
 
 , first_rule as (
+    {{ first_rule('employees', 'conditions') }}
+)
+
+-- What the rules before the one that decided found missing.
+, missing_by_rule as (
+    select
+        conditions.employee_id
+        , conditions.rule
+        , rules.decision
+        , {{ joined_text("concat(conditions.measure, ' ', policy.text_of(conditions.value), ' not ', "
+            ~ "conditions.operator, ' ', policy.text_of(conditions.threshold))", 'conditions.condition') }} as missing
+    from conditions
+    inner join {{ source('policy', 'tier_rules') }} as rules
+        on conditions.plan_version = rules.plan_version and conditions.rule = rules.rule
+    where not conditions.met
+    group by conditions.employee_id, conditions.rule, rules.decision
+)
+
+, missing as (
     select
         employee_id
-        , min(case when holds then rule end) as rule
-        , {{ joined_text("case when not holds and missing is not null then concat(decision, ': ', missing) end",
-            'rule') }} as missing
-    from holding
+        , {{ joined_text("concat(decision, ': ', missing)", 'rule') }} as missing
+    from missing_by_rule
     group by employee_id
+)
+
+-- When a public notice of so many working days ends, which some rules wait for.
+, notices as (
+    select
+        cases.employee_id
+        , rules.plan_version
+        , rules.rule
+        , min(days.day) as notice_ends
+    from {{ ref('quarter_cases') }} as cases
+    cross join {{ source('policy', 'tier_rules') }} as rules
+    inner join {{ source('control', 'working_days') }} as days
+        on cases.announced_number + rules.notice_days <= days.number
+    where cases.month_start = cast('{{ month }}' as date) and rules.notice_days is not null
+    group by cases.employee_id, rules.plan_version, rules.rule
 )
 
 , decided as (
     select
         employees.*
-        , versions.plan_version
-        , ladders.next_grade
-        , ladders.lower_grade
-        , first_rule.missing
-        , holding.reason_en
+        , moves.grade_after
+        , first_rule.rule
+        , rules.reason_en
+        , missing.missing
+        , {{ next_day(last_day_of_month_of('greatest(employees.period_end, notices.notice_ends)')) }} as effective_from
         , case
-            when versions.plan is null or ladders.grade is null then 'not_rated'
+            when employees.plan_version is null or employees.grade_on_ladder is null then 'not_rated'
             when employees.active_all_months = 0 or employees.active_last_day = 0 then 'not_rated'
-            when holding.decision = 'demote' and ladders.lower_grade is null then holding.lowest
-            else coalesce(holding.decision, 'hold')
+            else coalesce(moves.decision, 'hold')
         end as decision
     from employees
-    left join versions
-        on employees.plan = versions.plan
-    left join ladders
-        on employees.plan = ladders.plan and employees.grade = ladders.grade
     left join first_rule
         on employees.employee_id = first_rule.employee_id
-    left join holding
-        on first_rule.employee_id = holding.employee_id and first_rule.rule = holding.rule
+    left join {{ source('policy', 'tier_moves') }} as moves
+        on
+            employees.plan_version = moves.plan_version
+            and employees.grade = moves.grade
+            and first_rule.rule = moves.rule
+    left join {{ source('policy', 'tier_rules') }} as rules
+        on employees.plan_version = rules.plan_version and first_rule.rule = rules.rule
+    left join notices
+        on
+            employees.employee_id = notices.employee_id
+            and employees.plan_version = notices.plan_version
+            and first_rule.rule = notices.rule
+    left join missing
+        on employees.employee_id = missing.employee_id
 )
 
 select
@@ -113,19 +113,16 @@ select
     , post
     , grade as grade_before
     , decision
-    , case
-        when decision = 'promote' then next_grade
-        when decision = 'demote' then lower_grade
-        else grade
-    end as grade_after
+    , case when decision in ('promote', 'demote') then grade_after else grade end as grade_after
     , cast(effective_from as date) as effective_from
     , case
         when plan_version is null then 'the plan has no tier rules'
-        when next_grade is null and lower_grade is null then concat('grade ', grade, ' is not on the plan''s ladder')
+        when grade_on_ladder is null then concat('grade ', coalesce(grade, 'none'), ' is not on the plan''s ladder')
         when active_all_months = 0 then 'not active in every month of the quarter'
         when active_last_day = 0 then 'gone by the last day of the quarter'
         when decision in ('promote', 'demote', 'dismiss_review') then reason_en
         else concat_ws('; ', reason_en, missing)
     end as reason
     , plan_version
+    , cast(rule as integer) as rule
 from decided
