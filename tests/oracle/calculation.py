@@ -20,6 +20,7 @@ from tests.oracle.contributions import contributions
 from tests.oracle.landing import Landing, Person, read_landing
 from tests.oracle.measures import Measures, Rulings, measures_of, over_days
 from tests.oracle.periods import Period, month_before, periods_ending_with
+from tests.oracle.reviews import Proposal, proposals, raises
 from tests.oracle.rounding import exact, rounded, used
 from tests.oracle.scheme import Scorecard
 from tests.oracle.tiers import Decision
@@ -55,6 +56,8 @@ class Result:
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     gross: dict[tuple[str, str], Decimal] = field(default_factory=dict)  # employee, month
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)  # employee, quarter
+    lists: dict[tuple[str, str, str], bool] = field(default_factory=dict)  # employee, quarter, list
+    reviews: dict[tuple[str, str, str], Proposal] = field(default_factory=dict)  # employee, period, kind
 
 
 @dataclass
@@ -116,6 +119,9 @@ def _month(work: _Work, month: str, before: Book | None) -> Book:
     _outcomes(work, book)
     if quarter is not None and len(quarter.months) == 3:
         _decide(work, quarter, book)
+    if book.year is not None:
+        for who, proposal in proposals(book, date(int(month[:4]) + 1, 1, 1)).items():
+            work.result.reviews[who, month[:4], "yearly"] = proposal
     return book
 
 
@@ -157,7 +163,7 @@ def _card(work: _Work, period: Period, person: Person, measures: Measures) -> Ca
     card.scores = {name: exact(score) for name, score in scores.items() if score is not None}
     if plan == "presales_kpi":
         card.words["kpi_level"] = service_plans.presales_level(card.scores["kpi"])
-    if plan == "rated" and "score" in card.scores:
+    if plan in ("rated", "standard") and "score" in card.scores:
         card.words["rating"] = service_plans.service_rating(card.scores["score"])
     if plan == "sales_rating":
         word = sales_plans.sales_rating_word(card.get("sales_completion"))
@@ -171,14 +177,17 @@ SCORES = {
     **{"call_center": "kpi_score", "rated": "score", "standard": "score", "framework": "composite"},
     **{"presales_kpi": "kpi", "layered": "month_score"},
 }
+# What a rating or level is as a measure.
 LEVELS = {
-    "rated": ("fail", "pass", "good", "excellent"),
-    "sales_rating": ("below", "on_target", "excellent", "excellent_plus"),
+    "rated": {"fail": 1, "pass": 2, "good": 3, "excellent": 4},
+    "standard": {"fail": 1, "pass": 2, "good": 3, "excellent": 4},
+    "sales_rating": {"below_target": 0, "on_target": 1, "excellent": 2, "excellent_plus": 3},
+    "presales_kpi": {level: place for place, level in enumerate(service_plans.PRESALES_LEVELS)},
 }
 
 
 def _keep_derived(work: _Work, month: str, who: str, card: Card) -> None:
-    """Derived measures and the scorecard's outcome; a level is a number from 1, the lowest, on."""
+    """Derived measures and the scorecard's outcome; a level is a number too."""
     result, plan, points = work.result, card.person.plan, work.points[month][who]
     derived = {name: card.scores[name] for name in ("kpi_score", "composite", "score", "kpi") if name in card.scores}
     if points.meets_base_indicator is not None:
@@ -188,10 +197,8 @@ def _keep_derived(work: _Work, month: str, who: str, card: Card) -> None:
         derived |= points.derived()
     if plan == "sales_education":
         derived["leave_entitlement_days"] = Fraction(sales_plans.leave_entitlement_days(card))
-    if "kpi_level" in card.words:
-        derived["kpi_level"] = Fraction(service_plans.PRESALES_LEVELS.index(card.words["kpi_level"]) + 1)
-    if "rating" in card.words:
-        derived["rating"] = Fraction(LEVELS[plan].index(card.words["rating"]) + 1)
+    for name, word in card.words.items():
+        derived[name] = Fraction(LEVELS[plan][word])
     for name, number in derived.items():
         result.measures[who, "month", month, name] = rounded(number, 6)
 
@@ -205,12 +212,13 @@ def _outcomes(work: _Work, book: Book) -> None:
             outcome = (points.qa_coefficient, total, total, points.rating, points.rank_in_post, meets)
             work.result.outcomes[who, book.month] = outcome
             continue
-        name = SCORES.get(plan, "")
+        name = SCORES.get(plan, "kpi_score" if plan.startswith("ladder_") else "")
         score, rank = card.scores.get(name), None
         if score is not None and card.person.post is not None:
             others = [each for each in book.members(plan).values() if each.person.post == card.person.post]
             rank = 1 + sum(name in each.scores and each.scores[name] > score for each in others)
-        work.result.outcomes[who, book.month] = (None, None, score, card.words.get("rating"), rank, meets)
+        rating = card.words.get("rating", card.words.get("kpi_level"))
+        work.result.outcomes[who, book.month] = (None, None, score, rating, rank, meets)
 
 
 def _keep_pay(work: _Work, book: Book, who: str) -> None:
@@ -235,7 +243,8 @@ def _decide(work: _Work, quarter: Period, book: Book) -> None:
     assert book.quarter is not None
     cards = book.quarter
     by_points = {who: card.person for who, card in cards.items() if card.person.plan == "cs_2017"}
-    decisions = tiers.decide(quarter, book, cards) | scheme.decide(
+    quarterly = tiers.Quarter(quarter, book, cards, work.landing)
+    decisions = tiers.decide(quarterly) | scheme.decide(
         quarter,
         by_points,
         {who: cards[who].values for who in by_points},
@@ -244,6 +253,10 @@ def _decide(work: _Work, quarter: Period, book: Book) -> None:
     )
     for who, decision in decisions.items():
         work.result.decisions[who, quarter.name] = decision
+    for who, name in tiers.lists(quarterly):
+        work.result.lists[who, quarter.name, name] = True
+    for who, proposal in raises(cards, decisions).items():
+        work.result.reviews[who, quarter.name, "promotion"] = proposal
 
 
 def _agent_daily(landing: Landing, months: Sequence[str]) -> dict[tuple[str, date], dict[str, Decimal | None]]:

@@ -17,6 +17,7 @@ AGENT_DAY = (
     *("sessions", "calls_answered", "first_response_seconds", "response_seconds", "csat_rate", "qa_deduction"),
     "tickets",
 )
+REVIEW = ("base_before", "raise_share", "base_after", "leave_days", "proposed_from")
 DECISION = ("plan", "post", "grade_before", "decision", "grade_after", "effective_from")
 
 
@@ -65,6 +66,8 @@ def compare(path: Path, calculated: Result) -> list[Compared]:
     outcomes = warehouse.table(f"select employee_id, month, {', '.join(OUTCOME)} from scorecards.scorecard_monthly", 2)
     lines = warehouse.table("select employee_id, pay_month, component, amount from payroll.computed_lines", 3)
     decisions = warehouse.table(f"select employee_id, quarter, {', '.join(DECISION)} from tiers.computed_decisions", 2)
+    listed = warehouse.table("select employee_id, quarter, list, true from tiers.lists", 3)
+    reviews = warehouse.table(f"select employee_id, period, kind, {', '.join(REVIEW)} from payroll.salary_reviews", 3)
     calculated_days = {key: tuple(day[name] for name in AGENT_DAY) for key, day in calculated.agent_daily.items()}
     persons = {key: tuple(getattr(card.person, name) for name in CARD) for key, card in calculated.cards.items()}
     return [
@@ -74,6 +77,8 @@ def compare(path: Path, calculated: Result) -> list[Compared]:
         _side_by_side("scorecards, outcomes", outcomes, calculated.outcomes),
         _side_by_side("pay lines", lines, calculated.pay),
         _side_by_side("decisions", decisions, decided(calculated, calculated.decisions)),
+        _side_by_side("lists", listed, calculated.lists),
+        _side_by_side("salary reviews", reviews, calculated.reviews),
     ]
 
 

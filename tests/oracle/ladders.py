@@ -1,7 +1,7 @@
 """The ladders without pay of their own, from the text of the schemes alone.
 
-Each function decides for one employee of a quarter: the outcome, and by how many grades. What a rule needs and is
-absent is not met. A case (an application) is read as it stood on a day.
+Each rule says by how many grades an employee goes up. What a rule needs and is absent is not met. A case (an
+application) is read as its newest delivery tells it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 
 from tests.oracle.cards import Card
 from tests.oracle.landing import Case
+from tests.oracle.rounding import exact
 from tests.oracle.service_plans import composite
 from tests.oracle.working_days import working_days_later
 
 STAFF = ("trial", "junior", "intermediate", "senior", "principal")
 MANAGEMENT = ("reserve", "lead", "supervisor", "manager")
+TENURE = ("junior", "intermediate", "senior", "principal")
+
+
+def track(plan: str, grade: str) -> tuple[str, ...]:
+    """The grades that an employee of a ladder goes up; empty for one that is not on it."""
+    tracks = (TENURE,) if plan == "ladder_tenure" else (STAFF, MANAGEMENT)
+    return next((grades for grades in tracks if grade in grades), ())
 
 
 def least(card: Card, name: str, limit: str) -> bool:
@@ -30,11 +39,8 @@ def most(card: Card, name: str, limit: str) -> bool:
     return value is not None and value <= Fraction(limit)
 
 
-def next_grade(grade: str, ladders: tuple[tuple[str, ...], ...] = (STAFF, MANAGEMENT)) -> str | None:
-    for ladder in ladders:
-        if grade in ladder[:-1]:
-            return ladder[ladder.index(grade) + 1]
-    return None
+def next_grade(grade: str) -> str | None:
+    return next((above for grades in (STAFF, MANAGEMENT) for own, above in pairwise(grades) if own == grade), None)
 
 
 def tenure(card: Card) -> int:
@@ -59,30 +65,27 @@ class Standing:
 
 def state_of(case: Case, on: date) -> str:
     """客服部晋升制度大纲, 晋升流程: supervisor, panel, five working days of notice, and HR's final approval."""
-    if case.withdrawn_on is not None and case.withdrawn_on <= on:
+    if case.withdrawn_on is not None:
         return "withdrawn"
-    if "oppose" in case.supervisor_opinion or "reject" in (case.panel_decision, case.hr_decision):
+    if case.supervisor_opinion == "oppose" or "reject" in (case.panel_decision, case.hr_decision):
         return "rejected"
     if case.objection == "upheld":
         return "rejected"
     if not case.supervisor_opinion:
         return "supervisor_review"
-    if not case.panel_decision or case.announced_on is None or case.announced_on > on:
+    if not case.panel_decision or case.announced_on is None:
         return "panel_review"
-    if working_days_later(case.announced_on, 5) >= on or case.objection == "open":
+    if working_days_later(case.announced_on, 5) > on or case.objection == "open":
         return "announced"
     return "effective" if case.hr_decision == "approve" else "hr_review"
 
 
 def applied(card: Card, cases: Iterable[Case], quarter: str, on: date) -> Standing | None:
-    """The employee's case of the quarter that got furthest by a day."""
-    states = (
-        *("withdrawn", "rejected", "supervisor_review", "panel_review", "announced", "hr_review"),
-        "effective",
-    )
-    own = [case for case in cases if case.employee_id == card.person.employee_id and case.quarter == quarter]
-    standings = [Standing(case, state_of(case, on)) for case in own]
-    return max(standings, key=lambda standing: states.index(standing.state), default=None)
+    """The employee's newest case of the quarter that was not withdrawn."""
+    own = [case for case in cases if (case.employee_id, case.quarter) == (card.person.employee_id, quarter)]
+    standing = [case for case in own if case.withdrawn_on is None]
+    newest = max(standing, key=lambda case: (case.applied_on, case.case_id), default=None)
+    return None if newest is None else Standing(newest, state_of(newest, on))
 
 
 def by_case(card: Card, standing: Standing | None) -> int:
@@ -112,11 +115,12 @@ def scored(card: Card, standing: Standing | None) -> int:
 
 def year(card: Card, standing: Standing | None) -> int:
     """客服晋升方案: a year in the grade, exam and appraisal; to lead and above two years and the panel's score."""
-    above = next_grade(card.person.grade, (("junior", "intermediate", "senior"), MANAGEMENT))
-    if above is None or not least(card, "exam_score", "60") or not least(card, "manager_score", "80"):
+    above = next_grade(card.person.grade)
+    if above is None:
         return 0
     if above not in MANAGEMENT:
-        return int(card.values["months_in_grade"] >= 12)
+        assessed = least(card, "exam_score", "60") and least(card, "manager_score", "80")
+        return int(assessed and card.values["months_in_grade"] >= 12)
     score = standing.case.panel_score if standing is not None else None
     return int(card.values["months_in_grade"] >= 24 and score is not None and score >= 80)
 
@@ -124,13 +128,22 @@ def year(card: Card, standing: Standing | None) -> int:
 def honor(card: Card) -> int:
     """客服升职晋升方案 (training, evaluation, job targets): a training within the year and the composite."""
     score = composite(card)
-    return int(card.values["trainings_12_months"] >= 1 and score is not None and score >= 80)
+    return int(card.values["trainings_12_months"] >= 1 and score is not None and exact(score) >= 80)
 
 
-def service_stars(cards: Mapping[str, Card], ratings: Mapping[str, int]) -> set[str]:
+def service_stars(cards: Mapping[str, Card]) -> set[str]:
     """服务明星: the company's best csat_rate among those with at least 30 ratings."""
-    rates = {who: card.values["csat_rate"] for who, card in cards.items() if ratings.get(who, 0) >= 30}
+    rates = {who: card.values["csat_rate"] for who, card in cards.items() if card.values["ratings"] >= 30}
     return {who for who, rate in rates.items() if rate == max(rates.values())}
+
+
+def excellent_agents(scores: Mapping[str, Fraction], cards: Mapping[str, Card]) -> set[str]:
+    """优秀客服: each team's best score of the quarter."""
+    best: dict[str, Fraction] = {}
+    for who, score in scores.items():
+        team = cards[who].person.team
+        best[team] = max(best.get(team, score), score)
+    return {who for who, score in scores.items() if score == best[cards[who].person.team]}
 
 
 def may_transfer(card: Card, months_in_post: int) -> bool:
@@ -138,25 +151,40 @@ def may_transfer(card: Card, months_in_post: int) -> bool:
     return months_in_post >= 12 and least(card, "exam_score", "80")
 
 
-def contest(cards: Mapping[str, Card], scores: Mapping[str, Fraction], standings: Mapping[str, Standing]) -> set[str]:
+def contest(eligible: Iterable[str], scores: Mapping[str, Fraction], cards: Mapping[str, Card]) -> set[str]:
     """岗位竞争机制: each team's one place goes to the best score among the eligible; ties by hire date, then id."""
-    eligible = [who for who, card in cards.items() if year(card, standings.get(who)) and who in scores]
     places: dict[str, tuple[Fraction, date, str]] = {}
     for who in eligible:
-        standing = (-scores[who], cards[who].person.hire_date, who)
-        team = cards[who].person.team
-        places[team] = min(places.get(team, standing), standing)
+        if who in scores:
+            standing = (-scores[who], cards[who].person.hire_date, who)
+            team = cards[who].person.team
+            places[team] = min(places.get(team, standing), standing)
     return {who for _, _, who in places.values()}
 
 
-def review(card: Card, quarter: str) -> int | None:
-    """客服升职晋升方案 (…, mechanism, feedback): at the post's own rhythm; None: not looked at this quarter."""
-    if card.person.post == "vip" and quarter[-1] not in "24":
-        return None
+def review(card: Card, quarter: str) -> int:
+    """客服升职晋升方案 (…, mechanism, feedback): at the post's own rhythm, of vip each half-year."""
+    if card.person.post is None or (card.person.post == "vip" and quarter[-1] not in "24"):
+        return 0
     score = composite(card)
     return int(
         card.person.education in ("college", "bachelor", "master")
         and card.values["months_in_grade"] >= 6
         and score is not None
-        and score >= 80
+        and exact(score) >= 80
     )
+
+
+def levels(plan: str, card: Card, standing: Standing | None, quarter: str) -> int:
+    """By how many grades a ladder that looks at each employee alone lifts him."""
+    if plan == "ladder_tenure":
+        return tenure(card)
+    if plan == "ladder_scored":
+        return scored(card, standing)
+    if plan in ("ladder_year", "ladder_contest"):  # of the contest: who may enter it
+        return year(card, standing)
+    if plan == "ladder_case":
+        return by_case(card, standing)
+    if plan == "ladder_honor":
+        return honor(card)
+    return review(card, quarter) if plan == "ladder_review" else 0

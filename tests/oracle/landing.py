@@ -14,6 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from tests.oracle.rounding import exact
+
 Row = dict[str, str]
 Tally = dict[str, Fraction]
 
@@ -48,6 +50,7 @@ class Case:
     case_id: str
     employee_id: str
     quarter: str
+    applied_on: date
     supervisor_opinion: str
     panel_score: Fraction | None
     panel_decision: str
@@ -69,6 +72,7 @@ class Landing:
     # employee, month, measure: what rulings added to it
     granted: dict[tuple[str, str, str], Fraction] = field(default_factory=lambda: defaultdict(Fraction))
     cases: list[Case] = field(default_factory=list)
+    cases_told_on: date = date.min  # when the newest table of cases was delivered
     spans: dict[tuple[date, date], dict[str, Tally]] = field(default_factory=dict)
 
     def roster(self, last_day: date) -> dict[str, Person]:
@@ -113,17 +117,19 @@ def read_landing(root: Path, zone: str = "Asia/Shanghai") -> Landing:
         tally["error_tickets"] += row["is_error"] == "true"
     for row in _all_rows(root, "points"):
         tally = landing.tallies[row["employee_id"], date.fromisoformat(row["date"])]
-        tally[f"{row['kind']}_points"] += Fraction(row["points"])
+        tally[f"{row['kind']}_points"] += number(row["points"])
     _attendance(landing, root)
     _complaints_and_orders(landing, root)
     _assessments_and_events(landing, root)
     for row in _newest_rows(root, "targets"):
         if row["measure"] == "net_sales":
-            landing.targets[row["employee_id"], row["month"]] = Fraction(row["target"])
+            landing.targets[row["employee_id"], row["month"]] = number(row["target"])
     for row in _newest_rows(root, "disputes"):
         if row["status"] == "upheld":
-            landing.granted[row["employee_id"], row["month"], row["measure"]] += Fraction(row["granted_delta"])
+            landing.granted[row["employee_id"], row["month"], row["measure"]] += number(row["granted_delta"])
     landing.cases = [_case(row) for row in _newest_rows(root, "promotion_cases")]
+    for path in (root / "promotion_cases").glob("*.csv"):
+        landing.cases_told_on = max(landing.cases_told_on, date.fromisoformat(path.stem))
     return landing
 
 
@@ -159,12 +165,17 @@ def _person(row: Row) -> Person:
         employment=row["employment"],
         education=row["education"],
         city=row["city"],
-        base_salary=Fraction(row["base_salary"]) if row["base_salary"] else None,
+        base_salary=number(row["base_salary"]) if row["base_salary"] else None,
     )
 
 
 def _day(text: str) -> date | None:
     return date.fromisoformat(text) if text else None
+
+
+def number(text: str) -> Fraction:
+    """A decimal as it is taken in: places beyond the sixth are rounded."""
+    return exact(Fraction(text))
 
 
 def seconds(earlier: datetime, later: datetime) -> Fraction:
@@ -230,7 +241,7 @@ def _reviews(landing: Landing, root: Path) -> None:
     for row in _all_rows(root, "qa_reviews"):
         tally = landing.tallies[row["agent_id"], date.fromisoformat(row["interaction_date"])]
         tally["qa_reviews"] += row["item_no"] == "0"
-        tally["qa_deduction"] += Fraction(row["points"])
+        tally["qa_deduction"] += number(row["points"])
         tally["qa_class_c"] += row["item_no"] != "0" and row["severity"] == "C"
 
 
@@ -238,7 +249,7 @@ def _attendance(landing: Landing, root: Path) -> None:
     for row in _all_rows(root, "attendance"):
         tally = landing.tallies[row["employee_id"], date.fromisoformat(row["date"])]
         status = row["status"]
-        if Fraction(row["scheduled_hours"]) > 0:
+        if number(row["scheduled_hours"]) > 0:
             tally["scheduled_days"] += 1
             tally["present_days"] += status == "present"
             tally["worked_days"] += status in ("present", "late")
@@ -247,7 +258,7 @@ def _attendance(landing: Landing, root: Path) -> None:
             tally[f"{kind}_days"] += status == kind
         tally["night_shifts"] += row["night_shift"] == "true"
         if row["overtime_kind"]:
-            tally[f"overtime_hours_{row['overtime_kind']}"] += Fraction(row["overtime_hours"])
+            tally[f"overtime_hours_{row['overtime_kind']}"] += number(row["overtime_hours"])
 
 
 def _complaints_and_orders(landing: Landing, root: Path) -> None:
@@ -258,7 +269,7 @@ def _complaints_and_orders(landing: Landing, root: Path) -> None:
         tally["complaints_resolved"] += row["resolved_at"] != ""
     for row in _all_rows(root, "orders"):
         tally = landing.tallies[row["agent_id"], landing.business_date(row["paid_at"])]
-        amount, refund = Fraction(row["amount"]), Fraction(row["refund_amount"])
+        amount, refund = number(row["amount"]), number(row["refund_amount"])
         tally["orders"] += 1
         tally["sales_amount"] += amount
         tally["refund_amount"] += refund
@@ -274,7 +285,7 @@ EVENTS = {
 
 def _assessments_and_events(landing: Landing, root: Path) -> None:
     for row in _all_rows(root, "assessments"):
-        day, score = date.fromisoformat(row["date"]), Fraction(row["score"])
+        day, score = date.fromisoformat(row["date"]), number(row["score"])
         if row["kind"] == "exam":
             landing.exams[row["employee_id"]].append((day, score))
         else:
@@ -291,8 +302,9 @@ def _case(row: Row) -> Case:
         case_id=row["case_id"],
         employee_id=row["employee_id"],
         quarter=row["quarter"],
+        applied_on=date.fromisoformat(row["applied_on"]),
         supervisor_opinion=row["supervisor_opinion"],
-        panel_score=Fraction(row["panel_score"]) if row["panel_score"] else None,
+        panel_score=number(row["panel_score"]) if row["panel_score"] else None,
         panel_decision=row["panel_decision"],
         announced_on=_day(row["announced_on"]),
         objection=row["objection"],

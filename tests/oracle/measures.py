@@ -77,6 +77,7 @@ def measures_of(
 def over_days(tally: Tally, post: str | None) -> Measures:
     """Counts and sums, and the means and shares of what there is to measure."""
     measures = {name: tally.get(name, ZERO) for name in (*SUMS, *UNDISPUTED)}
+    measures["ratings"] = tally.get("rated", ZERO)
     measures["full_attendance"] = Fraction(0 < tally.get("scheduled_days", ZERO) == tally.get("present_days", ZERO))
     first = ("wait_sum", "calls_answered") if post == "voice" else ("first_response_sum", "first_responses")
     for name, (total, number) in {"first_response_seconds": first, **MEANS}.items():
@@ -171,7 +172,8 @@ def _built_on_others(landing: Landing, measures: Measures, person: Person, perio
             if passes_on:
                 rulings.setdefault((who, period.name), {})[name] = measures[name] - value
         elif passes_on:
-            measures[name] += sum((rulings.get((who, month), {}).get(name, ZERO) for month in period.months), ZERO)
+            value += sum((rulings.get((who, month), {}).get(name, ZERO) for month in period.months), ZERO)
+            measures[name] = max(ZERO, value) if floor else value
 
     if person.post is not None:
         ruled("volume", measures["calls_answered" if person.post == "voice" else "sessions"], floor=True)

@@ -21,7 +21,7 @@ class Period:
 def periods_ending_with(month: str, months: Sequence[str]) -> list[Period]:
     """The month, and the quarter and year whose last month it is."""
     year, number = int(month[:4]), int(month[5:])
-    first, last = date(year, number, 1), date(year + number // 12, number % 12 + 1, 1) - timedelta(days=1)
+    first, last = date(year, number, 1), first_of_next_month(date(year, number, 1)) - timedelta(days=1)
     found = [Period("month", month, first, last, (month,))]
     if number % 3 == 0:
         in_quarter = [each for each in months if each[:4] == month[:4] and number - 3 < int(each[5:]) <= number]
@@ -44,3 +44,7 @@ def twelve_months_up_to(last: date) -> date:
     """The first day of the twelve months that end with a period's last day."""
     after = last + timedelta(days=1)
     return after.replace(year=after.year - 1)
+
+
+def first_of_next_month(day: date) -> date:
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1)

@@ -24,6 +24,7 @@ from tests.oracle.random_people import PLANS, People, Row, make_people
 
 MONTHS = tuple(f"{number // 12}-{number % 12 + 1:02}" for number in range(2022 * 12 + 9, 2024 * 12))
 FIRST, LAST = date(2022, 10, 1), date(2023, 12, 31)
+QUARTER_ENDS = ("2022-12-31", "2023-03-31", "2023-06-30", "2023-09-30", "2023-12-31")
 HEADERS = MAIN_HEADERS | {
     "complaints": "complaint_id agent_id received_at upheld resolved_at",
     "orders": "order_id agent_id paid_at amount refund_amount silent",
@@ -102,14 +103,21 @@ class _Writer:
     rows: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     dropped: set[tuple[str, str]] = field(default_factory=set)  # dataset and month without any delivery
 
+    def told(self, dataset: str, month: str, row: dict[str, Any]) -> None:
+        """A row of a full table: from the end of its quarter on each delivery has it."""
+        for quarter_end in QUARTER_ENDS:
+            if month <= quarter_end[:7]:
+                self.rows[dataset, quarter_end].append(row)
+
     def add(self, dataset: str, day: date, row: dict[str, Any]) -> None:
         if (dataset, f"{day:%Y-%m}") not in self.dropped:
             self.rows[dataset, day.isoformat()].append(row)
 
 
-def write_random_company(root: Path, seed: int, number: int = 20, plans: Sequence[str] = PLANS) -> RandomCompany:
-    """The landing files of a company of some people."""
+def write_random_company(root: Path, seed: int, number: int = 20, plans: Sequence[str] | None = None) -> RandomCompany:
+    """The landing files of a company of some people, on the plans named or some that the seed draws."""
     rng = Random(seed)
+    plans = rng.sample(PLANS, rng.choice((4, 6, 9))) if plans is None else plans
     people = make_people(rng, number, tuple(plans))
     writer = _Writer(seed)
     for dataset in ("complaints", "orders", "assessments", "qa_reviews", "tickets", "calls"):
@@ -127,7 +135,7 @@ def write_random_company(root: Path, seed: int, number: int = 20, plans: Sequenc
                 moods[source] = drawn.choice(MOODS)
             if row["hire_date"] <= _last(month).isoformat() and (not row["leave_date"] or row["leave_date"] >= month):
                 _month(writer, drawn, who, row, month, moods[source])
-    _full_tables(writer, rng, people, moods)
+    _full_tables(writer, rng, people)
     for (name, day), content in writer.rows.items():
         path = root / name / f"{day}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -246,9 +254,9 @@ def _orders(writer: _Writer, rng: Random, who: str, month: str, mood: str) -> No
         net = target = Decimal(rng.choice(NET_SALES))
     if rng.random() < 0.85:
         wanted = {"employee_id": who, "month": month, "measure": "net_sales", "target": f"{target:f}"}
-        writer.rows["targets", "2023-12-20"].append(wanted)
-        # An older delivery says something else, and counts no more.
-        writer.rows["targets", "2022-10-05"].append({**wanted, "target": "1"})
+        writer.told("targets", month, wanted)
+        if month == MONTHS[0]:  # an older delivery says something else, and counts no more
+            writer.rows["targets", "2022-10-05"].append({**wanted, "target": "1"})
     if mood == "idle":
         return
     refund = Decimal(rng.choice(("0", "0", "123.45"))) + max(Decimal(0), -net)
@@ -270,8 +278,8 @@ def _scores_and_points(writer: _Writer, rng: Random, who: str, month: str, mood:
             if score := rng.choice(SCORES[mood]):
                 row = {"assessment_id": f"{who}-{month}-{kind}{place}", "employee_id": who, "date": day.isoformat()}
                 writer.add("assessments", day, {**row, "kind": kind, "score": score, "assessor_id": "Q"})
-    for place in range(rng.choice((1, 2)) if rng.random() < 0.2 else 0):
-        score = rng.choice(("60", "59.5", "80", "79.999999", "90", "95"))
+    for place in range(rng.choice((1, 2)) if rng.random() < 0.25 else 0):
+        score = rng.choice(("60", "59.5", "80", "79.999999", "90", "95", "95"))
         row = {"assessment_id": f"{who}-{month}-exam{place}", "employee_id": who, "date": day.isoformat()}
         writer.add("assessments", day, {**row, "kind": "exam", "score": score})
     if rng.random() < 0.12:
@@ -301,43 +309,53 @@ def _attendance(writer: _Writer, rng: Random, who: str, row: Row, month: str, mo
         writer.add("attendance", day, record)
 
 
-def _full_tables(writer: _Writer, rng: Random, people: People, moods: dict[str, str]) -> None:
-    """Disputes and promotion cases, in every state."""
-    everybody = sorted(moods.keys() | people.twins.keys())
-    disputes = writer.rows["disputes", "2023-12-21"]
-    for number in range(3 * len(everybody)):
+def _full_tables(writer: _Writer, rng: Random, people: People) -> None:
+    """Disputes and promotion cases, in every state; each delivery tells all that has happened by then."""
+    for number in range(3 * len(people.known_by(LAST))):
         measure, delta = rng.choice(DISPUTED)
-        row = {"dispute_id": f"d{number}", "employee_id": rng.choice(everybody), "month": rng.choice(MONTHS)}
+        month = rng.choice(MONTHS) if number else MONTHS[0]
+        who = rng.choice(people.known_by(_last(month) if number else FIRST + timedelta(days=5)))
+        row = {"dispute_id": f"d{number}", "employee_id": who, "month": month}
         status = rng.choice(("upheld", "upheld", "upheld", "open", "rejected"))
         row |= {"measure": measure, "requested_delta": delta, "status": status}
         if status != "open":
             row |= {"granted_delta": delta if status == "upheld" else "", "ruled_by": "Demo Director"}
-            row |= {"ruled_at": "2023-12-20T10:00:00+08:00"}
-        disputes.append(row)
-    overtaken = {**disputes[0], "status": "upheld", "granted_delta": "1000", "ruled_by": "Demo Director"}
-    writer.rows["disputes", "2023-06-01"].append({**overtaken, "ruled_at": "2023-05-20T10:00:00+08:00"})
-    for number in range(2 * len(everybody)):
-        year, quarter = rng.choice(((2022, 4), (2023, 1), (2023, 2), (2023, 3), (2023, 4)))
-        applied = date(year, 3 * quarter - 2, rng.randint(1, 28))
-        row = {"case_id": f"k{number}", "employee_id": rng.choice(everybody), "quarter": f"{year}Q{quarter}"}
-        row |= {"applied_on": applied.isoformat()} | _course(rng, applied)
-        writer.rows["promotion_cases", "2023-12-22"].append(row)
+            row |= {"ruled_at": f"{month}-28T10:00:00+08:00"}
+        writer.told("disputes", month, row)
+        if number == 0:  # what an older delivery granted counts no more
+            older = {"status": "upheld", "granted_delta": "1000", "ruled_by": "Demo Director"}
+            writer.rows["disputes", "2022-10-09"].append({**row, **older, "ruled_at": "2022-10-08T10:00:00+08:00"})
+    number = 0
+    for quarter_end in QUARTER_ENDS:
+        end = date.fromisoformat(quarter_end)
+        roster = people.on(end)
+        for who in people.known_by(end):
+            by_case = who in roster and roster[who]["plan"] in ("ladder_case", "ladder_scored", "ladder_year")
+            for _ in range(rng.choice((1, 1, 1, 2)) if rng.random() < (0.8 if by_case else 0.1) else 0):
+                number += 1
+                applied = date(end.year, end.month - 2, rng.randint(1, 20))
+                row = {"case_id": f"k{number:03}", "employee_id": who, "quarter": f"{end.year}Q{end.month // 3}"}
+                row |= {"applied_on": applied.isoformat()} | _course(rng, applied)
+                writer.told("promotion_cases", quarter_end[:7], row)
 
 
 def _course(rng: Random, applied: date) -> Row:
     """How far a case got."""
     announced = (applied + timedelta(days=rng.choice((3, 20, 50)))).isoformat()
     steps = (
-        {"supervisor_opinion": rng.choice(("support", "support", "support", "oppose"))},
+        {"supervisor_opinion": rng.choice(("support",) * 9 + ("oppose",))},
         {
             "panel_score": rng.choice(("80", "79.5", "92")),
-            "panel_decision": rng.choice(("approve", "approve", "reject")),
+            "panel_decision": rng.choice(("approve",) * 6 + ("reject",)),
         },
-        {"announced_on": announced, "objection": rng.choice(("none", "none", "open", "dismissed", "upheld"))},
-        {"hr_decision": rng.choice(("approve", "approve", "approve", "reject"))},
+        {
+            "announced_on": announced,
+            "objection": rng.choice(("none", "none", "none", "", "dismissed", "open", "upheld")),
+        },
+        {"hr_decision": rng.choice(("approve",) * 8 + ("reject",))},
     )
     course: Row = {}
-    for step in steps[: rng.choice((0, 1, 2, 3, 4, 4, 4))]:
+    for step in steps[: rng.choice((0, 1, 2, 3, 4, 4, 4, 4, 4, 4))]:
         course |= step
         if "oppose" in step.values() or "reject" in step.values():
             return course

@@ -11,6 +11,8 @@ Row = dict[str, str]
 PLANS = (
     *("cs_2017", "sales_grade", "sales_education", "part_time", "layered", "standard", "call_center"),
     *("sales_rating", "sales_commission", "presales_kpi", "rated", "framework"),
+    *("ladder_tenure", "ladder_scored", "ladder_year", "ladder_case", "ladder_honor", "ladder_transfer"),
+    *("ladder_contest", "ladder_review"),
 )
 DELIVERIES = tuple(
     date.fromisoformat(day)
@@ -43,6 +45,10 @@ class People:
 
     rosters: dict[date, dict[str, Row]] = field(default_factory=dict)
     twins: dict[str, str] = field(default_factory=dict)
+
+    def known_by(self, day: date) -> list[str]:
+        """Everyone who was on a roster by a day."""
+        return sorted({who for delivered, roster in self.rosters.items() if delivered <= day for who in roster})
 
     def on(self, day: date) -> dict[str, Row]:
         before = [delivered for delivered in self.rosters if delivered <= day]

@@ -152,14 +152,14 @@ def own_base(card: Card, ranges: dict[str, tuple[int, int]], middle: bool) -> Fr
 
 
 def sales_rating_word(completion: Fraction | None) -> str | None:
-    """客服销售工资方案: 卓越, 优秀, 达标, below."""
+    """客服销售工资方案: 卓越, 优秀, 达标, 未达标."""
     if completion is None:
         return None
     if completion >= Fraction("1.5"):
         return "excellent_plus"
     if completion >= Fraction("1.2"):
         return "excellent"
-    return "on_target" if completion >= 1 else "below"
+    return "on_target" if completion >= 1 else "below_target"
 
 
 def sales_rating(book: Book, who: str) -> Lines:
@@ -169,7 +169,9 @@ def sales_rating(book: Book, who: str) -> Lines:
     word = sales_rating_word(card.get("sales_completion"))
     performance, monthly = None, None
     if base is not None and word is not None:
-        performance = times(base, {"excellent_plus": "0.7", "excellent": "0.6", "on_target": "0.5", "below": "0"}[word])
+        performance = times(
+            base, {"excellent_plus": "0.7", "excellent": "0.6", "on_target": "0.5", "below_target": "0"}[word]
+        )
         # The bonus is a share of the performance pay as it stands on the slip.
         assert performance is not None
         monthly = times(Fraction(rounded(performance, 2)), {"excellent_plus": "0.2", "excellent": "0.1"}.get(word, "0"))
@@ -180,7 +182,9 @@ def sales_rating(book: Book, who: str) -> Lines:
     }
     if book.year is not None:
         word = sales_rating_word(book.year[who].get("sales_completion"))
-        multiple = None if word is None else {"excellent_plus": 3, "excellent": 2, "on_target": 1, "below": 0}[word]
+        multiple = (
+            None if word is None else {"excellent_plus": 3, "excellent": 2, "on_target": 1, "below_target": 0}[word]
+        )
         lines["annual_bonus"] = times(base, multiple)
     return lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 
 from tests.oracle.cards import Lines
@@ -158,7 +158,7 @@ def decide(
             outcome = _outcome(
                 quarter.first, person, values[who], [m.get(who) for m in months], [c.get(who) for c in cards]
             )
-        decisions[who] = decided(person, outcome, LADDER, quarter.last)
+        decisions[who] = decided(person, outcome, LADDER, quarter.last + timedelta(days=1))
     return decisions
 
 

@@ -1,6 +1,6 @@
 """Grade decisions: what is the same for every plan, and the rules of the plans that pay by a scheme of their own.
 
-The main scheme's rules are in `scheme`, those of the ladders without pay in `ladders`.
+The main scheme's rules are in `scheme`, those of the ladders without pay in `ladders`: here they are walked through.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 
+from tests.oracle import ladders
 from tests.oracle.cards import ZERO, Book, Card
-from tests.oracle.landing import Person
-from tests.oracle.periods import Period
+from tests.oracle.ladders import Standing
+from tests.oracle.landing import Landing, Person
+from tests.oracle.periods import Period, first_of_next_month
 from tests.oracle.rounding import exact
 from tests.oracle.service_plans import PRESALES_LEVELS
+from tests.oracle.working_days import working_days_later
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Decision:
     grade_before: str
     grade_after: str
     effective_from: date
+    levels: int = 1
 
     @property
     def changed(self) -> bool:
@@ -48,39 +52,132 @@ def not_rated(person: Person, quarter: Period) -> bool:
     return joined_late or (person.leave_date is not None and person.leave_date < quarter.last)
 
 
-def decided(person: Person, outcome: str, ladder: tuple[str, ...], last: date, levels: int = 1) -> Decision:
-    """An outcome as a decision: one grade up or down the ladder, in effect from the next month on."""
+def decided(person: Person, outcome: str, grades: tuple[str, ...], begins: date, levels: int = 1) -> Decision:
+    """An outcome as a decision: so many grades up the track, or one down, from a day on."""
     grade = person.grade
     step = {"promote": levels, "demote": -1}.get(outcome, 0)
-    after = ladder[min(ladder.index(grade) + step, len(ladder) - 1)] if step else grade
-    return Decision(outcome, person.plan, person.post, grade, after, last + timedelta(days=1))
+    after = grades[min(grades.index(grade) + step, len(grades) - 1)] if step else grade
+    return Decision(outcome, person.plan, person.post, grade, after, begins, levels)
 
 
-LADDERS = {
+TRACKS = {
     "sales_rating": ("junior", "intermediate", "senior"),
     "sales_commission": ("junior", "intermediate", "senior"),
     "presales_kpi": ("junior", "intermediate", "senior", "reserve"),
 }
 
 
-def decide(quarter: Period, book: Book, cards: Mapping[str, Card]) -> dict[str, Decision]:
+@dataclass
+class Quarter:
+    """What the decisions of a quarter are made from."""
+
+    period: Period
+    book: Book
+    cards: Mapping[str, Card]
+    landing: Landing
+
+    @property
+    def told_on(self) -> date:
+        """The day on which cases are looked at: of their newest delivery, at the earliest the quarter's last."""
+        return max(self.landing.cases_told_on, self.period.last)
+
+    def standing(self, who: str) -> Standing | None:
+        return ladders.applied(self.cards[who], self.landing.cases, self.period.name, self.told_on)
+
+    def scores(self, plan: str) -> dict[str, Fraction]:
+        """The mean of the quarter's scores of a ladder's members, over their months on it."""
+        found = {}
+        for who, card in self.cards.items():
+            months = [each.members(plan).get(who) for each in self.book.last_months(3)]
+            scores = [month.scores["kpi_score"] for month in months if month and "kpi_score" in month.scores]
+            if card.person.plan == plan and scores:
+                found[who] = exact(sum(scores, ZERO) / len(scores))
+        return found
+
+
+def grades_of(person: Person) -> tuple[str, ...]:
+    """The track of the plan that the employee's grade is on; empty where there is none."""
+    if person.plan.startswith("ladder_"):
+        return ladders.track(person.plan, person.grade)
+    grades = TRACKS.get(person.plan, ())
+    return grades if person.grade in grades else ()
+
+
+def decide(quarter: Quarter) -> dict[str, Decision]:
     """Everyone active in the quarter, by his plan of the quarter's roster; the main scheme is decided elsewhere."""
-    outcomes = {}
-    for who, card in cards.items():
-        plan, grade = card.person.plan, card.person.grade
-        if not_rated(card.person, quarter) or grade not in LADDERS.get(plan, ()):
+    outcomes, levels = {}, {}
+    book = quarter.book
+    for who, card in quarter.cards.items():
+        plan = card.person.plan
+        levels[who] = 1
+        if not_rated(card.person, quarter.period) or not grades_of(card.person):
             outcomes[who] = "not_rated"
         elif plan == "sales_rating":
             outcomes[who] = _sales_rating(book, card)
         elif plan == "sales_commission":
             outcomes[who] = _sales_commission(book, card)
-        else:
+        elif plan == "presales_kpi":
             outcomes[who] = _presales_kpi(book, card)
-    _contest_for_reserve(book, cards, outcomes)
-    return {
-        who: decided(card.person, outcomes[who], LADDERS.get(card.person.plan, ()), quarter.last)
-        for who, card in cards.items()
-    }
+        else:
+            levels[who] = ladders.levels(plan, card, quarter.standing(who), quarter.period.name)
+            grades = grades_of(card.person)
+            levels[who] = min(levels[who], len(grades) - 1 - grades.index(card.person.grade))
+            outcomes[who] = "promote" if levels[who] else "hold"
+    _contest_for_reserve(book, quarter.cards, outcomes)
+    _contest_of_ladder(quarter, outcomes)
+    decisions = {}
+    for who, card in quarter.cards.items():
+        begins = quarter.period.last + timedelta(days=1)
+        if outcomes[who] == "promote" and card.person.plan in ("ladder_case", "ladder_scored"):
+            standing = quarter.standing(who)
+            assert standing is not None and standing.case.announced_on is not None
+            over = working_days_later(standing.case.announced_on, 5)
+            begins = max(begins, first_of_next_month(over))
+        decisions[who] = decided(card.person, outcomes[who], grades_of(card.person), begins, levels[who])
+    return decisions
+
+
+def lists(quarter: Quarter) -> set[tuple[str, str]]:
+    """Honours and the eligible for a transfer: employee and list."""
+    cards, found = quarter.cards, set()
+    for who in ladders.excellent_agents(quarter.scores("ladder_honor"), cards):
+        found.add((who, "excellent_agent"))
+    for who in ladders.service_stars(cards):
+        if cards[who].person.plan == "ladder_honor":
+            found.add((who, "service_star"))
+    for who, card in cards.items():
+        if card.person.plan == "ladder_transfer" and ladders.may_transfer(card, months_in_post(quarter.book, card)):
+            found.add((who, "transfer_eligible"))
+    return found
+
+
+def months_in_post(book: Book, card: Card) -> int:
+    """In how many months up to this one the rosters say the post that he has now."""
+    months = 0
+    for each in book.last_months(99):
+        person = each.roster.get(card.person.employee_id)
+        if card.person.post is None or person is None or person.post != card.person.post:
+            break
+        months += f"{person.hire_date:%Y-%m}" <= each.month
+    return months
+
+
+def _contest_of_ladder(quarter: Quarter, outcomes: dict[str, str]) -> None:
+    """岗位竞争机制: a serious violation costs a grade; of the others who may, the best of each team goes up."""
+    members = [who for who, card in quarter.cards.items() if card.person.plan == "ladder_contest"]
+    entrants = []
+    for who in members:
+        card = quarter.cards[who]
+        if outcomes[who] == "not_rated":
+            continue
+        if card.values["serious_violations"]:
+            lowest = grades_of(card.person)[0] == card.person.grade
+            outcomes[who] = "hold" if lowest else "demote"
+        elif outcomes[who] == "promote":
+            entrants.append(who)
+    winners = ladders.contest(entrants, quarter.scores("ladder_contest"), quarter.cards)
+    for who in entrants:
+        outcomes[who] = "promote" if who in winners else "hold"
 
 
 def months_on_plan(book: Book, card: Card, number: int) -> list[Card] | None:
