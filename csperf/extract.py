@@ -7,14 +7,12 @@ plan, pay_date) and `columns` (component, position, label_zh, label_en: the extr
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import chinese_calendar
 import duckdb
 import xlsxwriter
 
@@ -22,6 +20,7 @@ from csperf.errors import CsperfError
 from csperf.periods import Month
 from csperf.published import file_digest, quoted, rows_digest
 from csperf.storage import PRIVATE_FILE
+from csperf.workdays import is_working_day
 
 PERSON_COLUMNS = ("employee_id", "name", "team", "post", "grade", "plan")
 # Labels of the columns that are no components, for the sheet that explains the codes.
@@ -59,17 +58,10 @@ def pay_date(rule: str | None, month: Month) -> date:
         return month.first_day.replace(day=25)
     if rule == "last_working_day":
         day = month.last_day
-        while not _is_working_day(day):
+        while not is_working_day(day):
             day -= timedelta(days=1)
         return day
     return month.plus(1).first_day.replace(day=25)
-
-
-def _is_working_day(day: date) -> bool:
-    try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:
-        return calendar.weekday(day.year, day.month, day.day) < 5
 
 
 def figures_digest(con: duckdb.DuckDBPyConnection) -> str:

@@ -1,0 +1,31 @@
+"""The Chinese working calendar, with its make-up workdays; Monday to Friday in years that are not announced yet."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+import chinese_calendar
+
+DayKind = Literal["workday", "restday", "holiday"]
+
+
+def is_working_day(day: date) -> bool:
+    """Whether offices work that day."""
+    return day_kind(day) == "workday"
+
+
+def day_kind(day: date) -> DayKind:
+    """What a day is for those who work office hours, and so at what rate overtime on it is paid.
+
+    A holiday is a weekday that a public holiday takes: days exchanged for a make-up workday and weekends, those
+    within the holidays included, are rest days. (The calendar does not say which days of a holiday are statutory; of
+    these there are as many.)
+    """
+    try:
+        if chinese_calendar.is_workday(day):
+            return "workday"
+        _, name = chinese_calendar.get_holiday_detail(day)
+        return "holiday" if name and day.weekday() < 5 and not chinese_calendar.is_in_lieu(day) else "restday"
+    except NotImplementedError:  # a year that is not announced yet
+        return "workday" if day.weekday() < 5 else "restday"
