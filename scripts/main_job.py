@@ -40,6 +40,7 @@ select
     (select sum(calls_answered) from scorecards.agent_daily) as answered_calls,
     (select count(*) from quality.quarantine) as quarantined_rows,
     (select count(*) from scorecards.scorecard_monthly) as monthly_scorecards,
+    (select count(distinct plan) from scorecards.scorecard_monthly) as plans,
     (select count(*) from tiers.tier_quarterly where decision = 'promote') as promotions,
     (select count(*) from tiers.tier_quarterly where decision = 'demote') as demotions,
     (select sum(control_total) from newest_pay) as total_pay_cny
