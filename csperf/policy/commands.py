@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from csperf.errors import CsperfError, UsageError
-from csperf.policy.library import PolicyError, load_plans, plan_files, read_file
-from csperf.policy.models import Figure, Labels, Plan, SharedPart, Version
+from csperf.policy.library import examine, load_plans
+from csperf.policy.models import Figure, Labels, Version
+from csperf.policy.problems import Problem
 from csperf.settings import Settings
 
 
@@ -94,22 +95,21 @@ def _tiers(version: Version) -> Table:
     return table
 
 
-def check_plans(settings: Settings, directory: Path | None = None) -> list[str]:
-    """What is wrong with the plan files (those of `directory` beside the shipped ones): a sentence each."""
+def check_plans(settings: Settings, directory: Path | None = None) -> list[Problem]:
+    """What is wrong with the plan files (those of `directory` beside the shipped ones), errors and warnings."""
     if directory is not None:
+        if not directory.is_dir():
+            raise UsageError(f"There is no folder {directory}.")
         settings = settings.model_copy(update={"policy_dir": directory.resolve()})
-    problems = []
-    for path in [*plan_files(settings, "shared"), *plan_files(settings)]:
-        try:
-            if path.parent.name == "shared":
-                read_file(path, SharedPart)
-            else:
-                read_file(path, Plan)
-        except PolicyError as error:
-            problems.append(str(error))
-    if not problems:
-        try:
-            load_plans(settings)
-        except CsperfError as error:
-            problems.append(str(error))
-    return problems
+    return [*examine(settings)[1], *_unread_files(settings.policy_dir)]
+
+
+def _unread_files(folder: Path | None) -> Iterator[Problem]:
+    """Files of the company's folder that look like plans and are none."""
+    if folder is None:
+        return
+    places = (folder, folder / "shared")
+    for path in (path for place in places for path in sorted(place.glob("*.yml"))):
+        yield Problem(path, None, (), f"the file is not read; name it {path.stem}.yaml", warning=True)
+    if not any(path for place in places for path in place.glob("*.y*ml")):
+        yield Problem(None, None, (), f"there is no plan (*.yaml) in {folder}", warning=True)
