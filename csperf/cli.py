@@ -171,13 +171,18 @@ def backfill(
 @app.command()
 def explain(
     employee: Annotated[str, typer.Argument(metavar="EMPLOYEE")],
-    month: Annotated[str, typer.Argument(metavar="2026-09")],
+    period: Annotated[str, typer.Argument(metavar="2026-09|2026Q3", help="A month: the pay. A quarter: the grade.")],
     all_rows: Annotated[bool, typer.Option(help="List all source rows instead of the first few.")] = False,
 ) -> None:
-    """Every pay line down to measure, band, figure and source rows."""
+    """Every pay line of a month, or the grade decision of a quarter, down to measure, band, figure and source rows."""
     from csperf.explain import explain as explain_pay
+    from csperf.explain_tiers import explain_decision
 
-    console.show(explain_pay(load_settings(), employee, Month.parse(month), all_rows).tree())
+    settings = load_settings()
+    if "Q" in period:
+        console.show(explain_decision(settings, employee, Quarter.parse(period), all_rows).tree())
+    else:
+        console.show(explain_pay(settings, employee, Month.parse(period), all_rows).tree())
 
 
 @policy.command("list")

@@ -74,7 +74,7 @@ def test_times_are_local_and_long_lists_are_cut_until_asked_for(settings):
     assert "… and 2 more" in text(settings, "A")
     whole = text(settings, "A", all_rows=True)
     assert "session_id s11" in whole
-    assert "more (--rows" not in whole
+    assert "more (--all-rows" not in whole
 
 
 def test_a_zero_has_its_reason(settings):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from csperf.explain import explain
+from csperf.explain_tiers import explain_decision
 from csperf.periods import Month, Quarter
 from csperf.policy.library import _Loader, base_measures
 from csperf.policy.store import load_policies
@@ -45,7 +47,7 @@ FULL_MONTH = {
 }
 MODELS = (
     "derived_monthly derived_quarterly derived_yearly derived_measures scorecard_monthly computed_lines "
-    "computed_conditions computed_decisions"
+    "computed_conditions computed_decisions salary_reviews lists tier_quarterly pay_lines payroll_runs"
 )
 
 pytestmark = pytest.mark.xdist_group("golden")  # one build serves all of them
@@ -88,6 +90,10 @@ def month_of(case: dict) -> Month:
     return Month(case.get("alone_in", MONTH.year), MONTH.number)
 
 
+def quarter_of(case: dict) -> Quarter:
+    return Quarter(QUARTER.year, case.get("quarter_number", QUARTER.number))
+
+
 def all_rows() -> list[dict]:
     rows = []
     for path in FILES:
@@ -102,11 +108,12 @@ def all_rows() -> list[dict]:
                 rows.append(wide_row(plan, employee_id, "year", str(month.year), month, case, case["year"]))
         for number, case in enumerate(content.get("quarters", [])):
             employee_id, each = f"{plan}/q{number}", case["each"]
-            last = QUARTER.months[2]
+            quarter = quarter_of(case)
+            last = quarter.months[2]
             for place, given in enumerate(each * 3 if len(each) == 1 else each):
                 month = last.plus(place + 1 - max(len(each), 3))
                 rows.append(wide_row(plan, employee_id, "month", str(month), month, case, given))
-            rows.append(wide_row(plan, employee_id, "quarter", str(QUARTER), last, case, case["quarter"]))
+            rows.append(wide_row(plan, employee_id, "quarter", str(quarter), last, case, case["quarter"]))
     return rows
 
 
@@ -121,9 +128,13 @@ def announcements() -> list[tuple[str, date]]:
 
 
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory):
+def settings(tmp_path_factory):
+    return load_settings(home=tmp_path_factory.mktemp("golden"))
+
+
+@pytest.fixture(scope="module")
+def computed(settings):
     """A warehouse whose period_wide holds the examples, with everything after it built by dbt."""
-    settings = load_settings(home=tmp_path_factory.mktemp("golden"))
     rows = all_rows()
     dates = {"month_start", "period_start", "period_end", "grade_since", "hire_date", "leave_date"}
     texts = {"employee_id", "period_kind", "period", "name", "plan", *ATTRIBUTES} - {"base_salary"}
@@ -142,6 +153,8 @@ def computed(tmp_path_factory):
             "from measures.period_wide where period_kind = 'month'"
         )
         con.execute("create schema control; create table control.working_days (day date, number integer)")
+        con.execute("create table control.partitions (dataset varchar, business_date date, path varchar)")
+        con.execute("create table control.newest (dataset varchar, path varchar, business_date date)")
         con.executemany("insert into control.working_days values (?, ?)", numbered_days(*NOTICES))
         con.execute(
             "create table measures.quarter_cases (month_start date, employee_id varchar, announced_number integer)"
@@ -187,6 +200,12 @@ def test_a_month(computed, plan, number, case):
     if "rating" in case:
         assert rating == case["rating"]
         assert listed == case.get("for_director", False)
+    if "review" in case:
+        found = computed.execute(
+            "select base_before, raise_share, base_after from payroll.salary_reviews where employee_id = ?",
+            [employee_id],
+        ).fetchall()
+        assert found == [tuple(case["review"][name] for name in ("base_before", "raise_share", "base_after"))]
     if plan == "cs_2017":
         assert score == measures.get("total_points")
 
@@ -200,16 +219,30 @@ def test_a_quarter(computed, plan, number, case):
     assert len(found) == 1
     decision, grade_after, effective_from, reason = found[0]
     assert (decision, grade_after) == (case["decision"], case["grade_after"]), f"{case['arithmetic']}: {reason}"
-    assert effective_from == case.get("effective_from", QUARTER.months[2].plus(1).first_day)
+    assert effective_from == case.get("effective_from", quarter_of(case).months[2].plus(1).first_day)
     if "reason" in case:
         assert case["reason"] in reason
+    if "lists" in case:
+        found = computed.execute("select list from tiers.lists where employee_id = ? order by 1", [f"{plan}/q{number}"])
+        assert [row[0] for row in found.fetchall()] == case["lists"]
     assert reason
 
 
 def test_every_decision_has_its_conditions(computed):
     bare = computed.execute(
-        "select employee_id from tiers.computed_decisions where decision <> 'not_rated' "
-        "and employee_id not in (select employee_id from tiers.computed_conditions)"
+        """
+        select decisions.employee_id
+        from tiers.computed_decisions as decisions
+        inner join policy.tier_moves as moves
+            on decisions.plan_version = moves.plan_version and decisions.grade_before = moves.grade
+        inner join policy.steps as steps
+            on moves.plan_version = steps.plan_version and moves.rule = steps.rule
+        left join tiers.computed_conditions as conditions
+            on decisions.employee_id = conditions.employee_id
+            and moves.rule = conditions.rule
+            and conditions.condition like '%.' || steps.step
+        where conditions.employee_id is null
+        """
     ).fetchall()
     assert bare == []
 
@@ -227,3 +260,33 @@ def test_amounts_are_decimals(computed):
     amounts = computed.execute("select amount from payroll.computed_lines").fetchall()
     assert amounts
     assert all(isinstance(row[0], Decimal) for row in amounts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_component_is_explained_and_each_missing_one_has_a_reason(computed, settings, path):
+    content = read(path)
+    for number, case in enumerate(content.get("months", [])):
+        employee_id = f"{content['plan']}/m{number}"
+        told = list(explain(settings, employee_id, month_of(case)).lines())
+        steps = computed.execute(
+            "select step from policy.steps where plan = ? and stage = 'component' and effective_to > current_date",
+            [content["plan"]],
+        ).fetchall()
+        for (component,) in steps:
+            assert [line for line in told if line.strip().startswith((f"{component} ", f"{component}: "))], component
+        assert not [line for line in told if "its formula gives no value" in line], (employee_id, case["name"])
+        assert not [line for line in told if line.endswith("why zero: ")]
+
+
+@pytest.mark.parametrize(("plan", "number", "case"), cases("quarters"))
+def test_each_decision_tells_what_was_met_and_what_is_missing(computed, settings, plan, number, case):
+    employee_id = f"{plan}/q{number}"
+    told = list(explain_decision(settings, employee_id, quarter_of(case)).lines())
+    assert f": {case['decision']}, grade" in told[0]
+    looked_at = computed.execute(
+        "select count(*) filter (where met), count(*) from tiers.computed_conditions where employee_id = ?",
+        [employee_id],
+    ).fetchone()
+    met = [line for line in told if line.strip().startswith("met: ")]
+    missing = [line for line in told if line.strip().startswith("MISSING: ")]
+    assert (len(met), len(met) + len(missing)) == looked_at

@@ -302,7 +302,9 @@ def _condition_steps(scope: Scope, tiers: Tiers) -> list[Step]:
         for condition in rule.conditions:
             value = _compile(scope, (*keys, "conditions", condition.name, "value"), condition.value)
             threshold = _compile(scope, (*keys, "conditions", condition.name, "threshold"), condition.threshold)
-            steps.append(_condition_step(condition, number, len(steps), value, threshold))
+            looked_at = [name for name in value.inputs if name not in {**scope.version.figures, **ATTRIBUTES}]
+            measure = looked_at[0].rpartition(".")[2] if len(looked_at) == 1 else condition.name
+            steps.append(_condition_step(condition, number, len(steps), measure, value, threshold))
         if rule.contest is not None:
             steps.append(_contest_step(scope, rule.contest, number, len(steps)))
     return steps
@@ -332,7 +334,9 @@ def _contest_step(scope: Scope, contest: Contest, rule: int, position: int) -> S
     )
 
 
-def _condition_step(condition: Condition, rule: int, position: int, value: Compiled, threshold: Compiled) -> Step:
+def _condition_step(
+    condition: Condition, rule: int, position: int, measure: str, value: Compiled, threshold: Compiled
+) -> Step:
     return Step(
         stage="condition",
         name=condition.name,
@@ -348,6 +352,6 @@ def _condition_step(condition: Condition, rule: int, position: int, value: Compi
             "rule": str(rule),
             "operator": condition.operator,
             "threshold_sql": threshold.value.rounded(MEASURE_PLACES),
-            "measure": value.inputs[0].rpartition(".")[2] if len(value.inputs) == 1 else condition.name,
+            "measure": measure,
         },
     )

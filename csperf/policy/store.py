@@ -21,8 +21,9 @@ _TABLES = {
     "pay_date_rule varchar, path varchar",
     "versions": "plan varchar, plan_version varchar, effective_from date, effective_to date, score varchar, "
     "rating varchar, director_below decimal(38,6), sample_size integer, has_tiers boolean",
-    "figures": "plan varchar, plan_version varchar, figure varchar, keys varchar, band varchar, value decimal(38,6), "
-    "provenance varchar, unit varchar, label_zh varchar, label_en varchar, note varchar",
+    "figures": "plan varchar, plan_version varchar, effective_from date, effective_to date, figure varchar, "
+    "keys varchar, band varchar, value decimal(38,6), provenance varchar, unit varchar, label_zh varchar, "
+    "label_en varchar, note varchar",
     "steps": "plan varchar, plan_version varchar, effective_from date, effective_to date, stage varchar, "
     "step varchar, period varchar, everyone boolean, level integer, position integer, formula varchar, "
     "value_sql varchar, explanation_sql varchar, inputs varchar, component_group varchar, frequency varchar, "
@@ -103,18 +104,23 @@ def _version_rows(plans: Plans) -> Iterator[Row]:
 
 
 def _figure_rows(plans: Plans) -> Iterator[Row]:
-    for plan, version, _, _ in _versions(plans):
-        for name, entry in version.figures.items():
+    versions: list[tuple[str, Part, date]] = [(plan.plan, version, end) for plan, version, _, end in _versions(plans)]
+    for code, loaded in plans.parts.items():
+        for place, version in enumerate(loaded.part.versions):
+            versions.append((code, version, _end(loaded.part.versions, place)))
+    for code, part, until in versions:
+        start = (code, f"{code}@{part.effective_from}", part.effective_from, until)
+        for name, entry in part.figures.items():
             zh, en = (entry.labels.zh, entry.labels.en) if entry.labels else (None, None)
             for keys, number in entry.cells():
                 provenance = "assumption" if set(keys) & set(entry.assumed) else entry.provenance
-                start = (plan.plan, version_code(plan, version), name, "/".join(keys) or None)
+                entry_of = (*start, name, "/".join(keys) or None)
                 end = (provenance, entry.unit or None, zh, en, entry.note or None)
                 if isinstance(number, Decimal):
-                    yield *start, None, number, *end
+                    yield *entry_of, None, number, *end
                 else:
                     for band in number:
-                        yield *start, str(band), band.value, *end
+                        yield *entry_of, str(band), band.value, *end
 
 
 def _step_rows(plans: Plans) -> Iterator[Row]:

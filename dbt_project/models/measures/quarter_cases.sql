@@ -10,9 +10,9 @@
 
 with cases as (
     select
-        cases.*
+        *
         , row_number() over (partition by employee_id order by applied_on desc, case_id desc) as place
-    from {{ ref('stg_promotion_cases') }} as cases
+    from {{ ref('stg_promotion_cases') }}
     where
         quarter = {{ period_text("cast('" ~ month ~ "' as date)", 'quarter') }}
         and withdrawn_on is null
@@ -36,10 +36,14 @@ select
     , cast(cases.panel_score as decimal(18, 6)) as panel_score
     , cast(case cases.panel_decision when 'approve' then 1 when 'reject' then 0 end as decimal(18, 6))
         as panel_approval
-    , cast(greatest(least(reached.number - announced.number, {{ notice_days_counted() }}), 0) as decimal(18, 6))
-        as notice_days
-    , cast(case when cases.announced_on is not null then
-        case when cases.objection in ('open', 'upheld') then 1 else 0 end
+    , cast(case
+        when announced.number is not null
+            then greatest(least(reached.number - announced.number, {{ notice_days_counted() }}), 0)
+    end as decimal(18, 6)) as notice_days
+    , cast(case
+        when cases.announced_on is null then null
+        when cases.objection in ('open', 'upheld') then 1
+        else 0
     end as decimal(18, 6)) as objection_standing
     , cast(case cases.hr_decision when 'approve' then 1 when 'reject' then 0 end as decimal(18, 6)) as hr_approval
 from cases

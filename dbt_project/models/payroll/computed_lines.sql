@@ -26,35 +26,7 @@ with recursive
 , {{ reports_cte(month) }}
 , {{ quarters_cte(ref('derived_measures').render(), month) }}
 
-, newest as (
-    select pay_month, max(revision) as revision
-    from {{ source('published', 'payroll_runs') }}
-    where status = 'published'
-    group by pay_month
-)
-
--- What was last published as gross pay for the month before, retro lines included.
-, gross_before as (
-    select lines.employee_id, sum(lines.amount) as previous_gross
-    from {{ source('published', 'pay_lines') }} as lines
-    inner join newest
-        on lines.pay_month = newest.pay_month and lines.revision = newest.revision
-    where
-        lines.component_group <> 'contribution'
-        and lines.pay_month = {{ period_text("cast('" ~ month ~ "' as date) - interval 1 month", 'month') }}
-    group by lines.employee_id
-)
-
-, paid_rows as (
-    {{ period_rows(month, 'month', ['month', 'quarter', 'year']) }}
-)
-
-, everyone as (
-    select paid_rows.*, gross_before.previous_gross
-    from paid_rows
-    left join gross_before
-        on paid_rows.employee_id = gross_before.employee_id
-)
+, {{ pay_rows_ctes(month) }}
 
 {%- for plan_version, own in steps | groupby('plan_version') %}
 , plan_{{ loop.index }}_0 as (

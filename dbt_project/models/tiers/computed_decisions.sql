@@ -77,6 +77,7 @@ with {{ ladder_cte(month) }}
     select
         employees.*
         , moves.grade_after
+        , first_rule.rule
         , rules.reason_en
         , missing.missing
         , {{ next_day(last_day_of_month_of('greatest(employees.period_end, notices.notice_ends)')) }} as effective_from
@@ -123,4 +124,5 @@ select
         else concat_ws('; ', reason_en, missing)
     end as reason
     , plan_version
+    , cast(rule as integer) as rule
 from decided
