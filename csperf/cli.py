@@ -197,12 +197,16 @@ def policy_list() -> None:
 def policy_show(
     plan: Annotated[str, typer.Argument(metavar="PLAN")],
     on: Annotated[str | None, typer.Option(metavar="DATE", help="The day asked about (default: today).")] = None,
+    lang: Annotated[Literal["zh", "en", "both"], typer.Option(help="Language of labels and words.")] = "both",
+    format: Annotated[Literal["text", "md"], typer.Option(help="md: Markdown, for a handbook.")] = "text",
 ) -> None:
-    """One plan as in force on a date."""
+    """One plan as in force on a date: what is paid, how, by which numbers, and who moves up or down."""
     from csperf.policy.commands import show_plan
+    from csperf.policy.render import markdown, terminal
 
     settings = load_settings()
-    console.show(show_plan(settings, plan, parse_date(on) if on else _today(settings)))
+    page = show_plan(settings, plan, parse_date(on) if on else _today(settings), lang)
+    console.show(terminal(page) if format == "text" else markdown(page).rstrip())
 
 
 @policy.command("check")

@@ -41,13 +41,22 @@ class LoadedPlan:
 
     plan: Plan
     path: Path
-    versions: tuple[Version, ...]
+    expanded: tuple[Expanded, ...]
     steps: tuple[tuple[Step, ...], ...]
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        return tuple(expanded.version for expanded in self.expanded)
+
+    def expanded_on(self, day: date) -> Expanded | None:
+        """The version in force on a day with where its entries come from, None before the first."""
+        found = [expanded for expanded in self.expanded if expanded.version.effective_from <= day]
+        return found[-1] if found else None
 
     def version_on(self, day: date) -> Version | None:
         """The version in force on a day, None before the first."""
-        found = [version for version in self.versions if version.effective_from <= day]
-        return found[-1] if found else None
+        found = self.expanded_on(day)
+        return found.version if found else None
 
 
 @dataclass(frozen=True)
@@ -194,8 +203,7 @@ def _loaded(
         own = [version for version in versions if version.reading is reading]
         steps = tuple(compiled[id(version)] for version in own)
         if isinstance(reading.model, Plan):
-            filled = tuple(version.version for version in own)
-            loaded_plans[reading.model.plan] = LoadedPlan(reading.model, reading.path, filled, steps)
+            loaded_plans[reading.model.plan] = LoadedPlan(reading.model, reading.path, tuple(own), steps)
         elif reading.model is not None:
             loaded_parts[reading.model.shared] = LoadedPart(reading.model, reading.path, steps)
     return loaded_plans, loaded_parts
