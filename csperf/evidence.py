@@ -14,7 +14,7 @@ from rich.tree import Tree
 from csperf.datasets import DATASETS
 from csperf.periods import Month
 from csperf.policy.library import base_measures
-from csperf.policy.models import ATTRIBUTES, OTHER
+from csperf.policy.models import ATTRIBUTES, NUMBERS, OTHER
 from csperf.settings import Settings
 
 SHOWN_ROWS = 10
@@ -87,6 +87,8 @@ class Evidence:
                 self._months(node, bare)
             elif self.known(bare, prefix or kind):
                 self.measure(node, bare, prefix or kind, told=prefix)
+            elif bare in NUMBERS:
+                node.add(self._number(bare))
             else:
                 for text in self.figures(bare, step["plan"]):
                     node.add(text)
@@ -103,7 +105,24 @@ class Evidence:
                     reasons.append(f"{name} is absent")
             elif self._figure_rows(bare, step["plan"]) and not self.figures(bare, step["plan"]):
                 reasons.append(f"figure {bare} has no entry for this employee")
-        return reasons
+        return reasons or [f"no case of its formula holds ({self._read(step, kind)})"]
+
+    def _number(self, name: str) -> str:
+        """What is known of a number of the employee that is no measure."""
+        value = next(iter(self.rows.values()), {}).get(name)
+        return f"{name} {plain(value) if value is not None else 'none'}"
+
+    def _read(self, step: dict[str, Any], kind: str) -> str:
+        """The step's inputs with their values, in a row."""
+        told = []
+        for name in _names(step["inputs"]):
+            if name in NUMBERS:
+                told.append(self._number(name))
+            elif self.known(name, kind):
+                told.append(f"{name} {plain(self.value(name, kind))}")
+            else:
+                told += [text.partition(" (")[0] for text in self.figures(name, step["plan"])]
+        return ", ".join(told)
 
     # ---- measures ---------------------------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ class _Explainer:
             root.add(f"{step['step']}: no line, it is paid once a {step['frequency']}")
             return
         reasons = self.evidence.missing(step, "month")
-        node = root.add(f"{step['step']}: no line, because {' and '.join(reasons) or 'its formula gives no value'}")
+        node = root.add(f"{step['step']}: no line, because {' and '.join(reasons)}")
         node.add(f"formula: {step['formula']}")
         self.evidence.inputs(node, step, "month")
 

@@ -23,6 +23,12 @@ def month_warnings(con: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
     silent = _ids(
         con, "select employee_id from draft.people anti join draft.lines using (employee_id) order by employee_id"
     )
+    unpaid = _ids(
+        con,
+        "select distinct concat(employee_id, ' (', component, ')') from csperf.payroll.unpaid where month = ? "
+        "order by 1",
+        [text],
+    )
     negative = _ids(
         con,
         "select employee_id from draft.lines where component_group <> 'contribution' "
@@ -44,6 +50,8 @@ def month_warnings(con: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
     sentences = missing_deliveries(con, month, month)
     if silent:
         sentences.append(f"active but without any pay line: {_listed(silent)}")
+    if unpaid:
+        sentences.append(f"not paid until roster or plan is mended, `csperf explain` says why: {_listed(unpaid)}")
     if negative:
         sentences.append(f"corrections leave less than nothing to pay: {_listed(negative)}")
     if director:

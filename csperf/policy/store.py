@@ -22,8 +22,8 @@ _TABLES = {
     "versions": "plan varchar, plan_version varchar, effective_from date, effective_to date, score varchar, "
     "rating varchar, director_below decimal(38,6), sample_size integer, has_tiers boolean",
     "figures": "plan varchar, plan_version varchar, effective_from date, effective_to date, figure varchar, "
-    "keys varchar, band varchar, value decimal(38,6), provenance varchar, unit varchar, label_zh varchar, "
-    "label_en varchar, note varchar",
+    "by_attributes varchar, keys varchar, band varchar, value decimal(38,6), provenance varchar, unit varchar, "
+    "label_zh varchar, label_en varchar, note varchar",
     "steps": "plan varchar, plan_version varchar, effective_from date, effective_to date, stage varchar, "
     "step varchar, period varchar, everyone boolean, level integer, position integer, formula varchar, "
     "value_sql varchar, explanation_sql varchar, inputs varchar, component_group varchar, frequency varchar, "
@@ -114,7 +114,7 @@ def _figure_rows(plans: Plans) -> Iterator[Row]:
             zh, en = (entry.labels.zh, entry.labels.en) if entry.labels else (None, None)
             for keys, number in entry.cells():
                 provenance = "assumption" if set(keys) & set(entry.assumed) else entry.provenance
-                entry_of = (*start, name, "/".join(keys) or None)
+                entry_of = (*start, name, "/".join(entry.by) or None, "/".join(keys) or None)
                 end = (provenance, entry.unit or None, zh, en, entry.note or None)
                 if isinstance(number, Decimal):
                     yield *entry_of, None, number, *end

@@ -5,9 +5,10 @@
     promotes with a raise. They take effect when the roster carries the new base_salary. -#}
 
 {%- set month = batch_month() -%}
-{%- set steps = steps_in_force('review', month) -%}
-{%- set bases = steps | selectattr('step', 'equalto', 'base') | list -%}
-{%- set shares = (steps | selectattr('step', 'equalto', 'raise_share') | list) if month[5:7] == '12' else [] %}
+{%- set shares = [] -%}
+{%- for step in steps_in_force('review', month) if step['step'] == 'raise_share' and month[5:7] == '12' -%}
+    {%- do shares.append(step) -%}
+{%- endfor %}
 
 with recursive
 
@@ -18,18 +19,11 @@ with recursive
 , {{ pay_rows_ctes(month) }}
 
 , bases as (
-    {%- for step in bases %}
     select
-        cur.employee_id
-        , {{ step['value_sql'] }} as base
-    from everyone as cur
-    where cur.plan = '{{ step['plan'] }}'
-    union all
-    {%- endfor %}
-    select
-        cast(null as varchar) as employee_id
-        , cast(null as decimal(18, 6)) as base
-    where false
+        employee_id
+        , base_amount as base
+    from {{ ref('computed_bases') }}
+    where month_start = cast('{{ month }}' as date)
 )
 
 , yearly as (

@@ -1,0 +1,41 @@
+{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='month_start', batch_size='month',
+    begin='2000-01-01', lookback=0, concurrent_batches=false) }}
+
+{#- The unprorated monthly base of each employee whose plan has one; empty where the roster's base_salary is not what
+    the plan allows for the grade, or the plan has no figure for it. -#}
+
+{%- set month = batch_month() %}
+
+with recursive
+
+{{ months_cte(ref('derived_measures').render(), month, 'this') }}
+, {{ reports_cte(month) }}
+, {{ quarters_cte(ref('derived_measures').render(), month) }}
+
+, {{ pay_rows_ctes(month) }}
+
+, bases as (
+    {%- for step in steps_in_force('review', month) if step['step'] == 'base' %}
+    select
+        cur.employee_id
+        , cur.month_start
+        , {{ step['value_sql'] }} as base_amount
+        , '{{ step['plan_version'] }}' as policy_version
+    from everyone as cur
+    where cur.plan = '{{ step['plan'] }}'
+    union all
+    {%- endfor %}
+    select
+        cast(null as varchar) as employee_id
+        , cast(null as date) as month_start
+        , cast(null as decimal(18, 6)) as base_amount
+        , cast(null as varchar) as policy_version
+    where false
+)
+
+select
+    cast(month_start as date) as month_start
+    , employee_id
+    , cast(base_amount as decimal(18, 6)) as base_amount
+    , policy_version
+from bases
