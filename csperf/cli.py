@@ -197,25 +197,47 @@ def policy_list() -> None:
 def policy_show(
     plan: Annotated[str, typer.Argument(metavar="PLAN")],
     on: Annotated[str | None, typer.Option(metavar="DATE", help="The day asked about (default: today).")] = None,
+    lang: Annotated[Literal["zh", "en", "both"], typer.Option(help="Language of labels and words.")] = "both",
+    format: Annotated[Literal["text", "md"], typer.Option(help="md: Markdown, for a handbook.")] = "text",
 ) -> None:
-    """One plan as in force on a date."""
+    """One plan as in force on a date: what is paid, how, by which numbers, and who moves up or down."""
     from csperf.policy.commands import show_plan
+    from csperf.policy.render import markdown, terminal
 
     settings = load_settings()
-    console.show(show_plan(settings, plan, parse_date(on) if on else _today(settings)))
+    page = show_plan(settings, plan, parse_date(on) if on else _today(settings), lang)
+    console.show(terminal(page) if format == "text" else markdown(page).rstrip())
 
 
 @policy.command("check")
 def policy_check(
     directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder with plans of your own.")] = None,
 ) -> None:
-    """Validate the plan files."""
+    """Validate the plan files: every problem with file, line, key and reason. Warnings alone are no failure."""
     from csperf.policy.commands import check_plans
 
     problems = check_plans(load_settings(), directory)
-    if problems:
-        raise CsperfError("\n".join(problems))
-    console.show("All plans are valid.")
+    told = [str(problem) for problem in problems]
+    warnings = sum(problem.warning for problem in problems)
+    with_warnings = f" and {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
+    errors = len(problems) - warnings
+    if errors:
+        raise CsperfError("\n".join([*told, f"{errors} error{'s' * (errors > 1)}{with_warnings}."]))
+    console.show(*told, f"All plans are valid{with_warnings.replace(' and', ', with')}.")
+
+
+@policy.command("schema")
+def policy_schema(
+    out: Annotated[Path | None, typer.Option(help="File to write; without it the schema is printed.")] = None,
+) -> None:
+    """The plan language as a JSON Schema, by which an editor completes and explains keys."""
+    from csperf.policy.schema import schema_text
+
+    if out is None:
+        print(schema_text(), end="")
+        return
+    out.write_text(schema_text(), encoding="utf-8")
+    console.show(f"Written to {out}. First line of a plan beside it: # yaml-language-server: $schema={out.name}")
 
 
 @app.command()

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from csperf.policy.formula import Compiled, Compiler
+from sqlglot import exp
+
+from csperf.policy.formula import Compiled, Compiler, mistakes_in
 from csperf.policy.models import ATTRIBUTES, NUMBERS, Band, Component, Condition, Contest, Measure, Tiers, Version
-from csperf.policy.values import FormulaError, Value
+from csperf.policy.names import GROSS_PAY, TIER_GRADES, names_twice, scorecard_names
+from csperf.policy.problems import Located, nearest
+from csperf.policy.values import Circle, FormulaError, UnknownName, Value, constant
 
 MEASURE_PLACES = 6
 MONEY_PLACES = 2
 # Decimal places each unit can have. Fewer places leave more digits for exact products.
 UNIT_SCALES = {"days": 2, "count": 2, "calendar": 0}
-GROSS_PAY = "gross_pay"
-"""What the month's pay components come to, for components that are reckoned on it."""
 CONTEST = "contest"
 SCORE = "score"
 """The plan's own score, whatever measure it is: for ladders that rank people by it."""
-_TIER_GRADES = ("next_grade", "lower_grade")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class Scope:
     tier: bool = False
     pay: bool = False
     alias: str = "cur"
+    found: list[Located] = field(default_factory=list)
+    """The mistakes found so far, in all places of the version."""
+    wrong_terms: set[str] = field(default_factory=set)
+    """Terms with a mistake, which is not reported again where they are read."""
 
     def term(self, name: str) -> str | None:
         if name == SCORE and name not in self.derived:
@@ -66,7 +70,7 @@ class Scope:
         if self.pay and name == GROSS_PAY:
             paid = [code for code, component in self.version.components.items() if component.group == "pay"]
             return " + ".join(f"coalesce({code}, 0)" for code in paid) or "0"
-        return self.version.terms.get(name)
+        return "0" if name in self.wrong_terms else self.version.terms.get(name)
 
     def label(self, name: str, table: str) -> str:
         if table:
@@ -79,9 +83,9 @@ class Scope:
         if table:
             scale = self._scale(name)
             if scale is None:
-                raise FormulaError(f"'{table}.{name}': there is no measure '{name}'{self._nearest(name)}")
+                raise UnknownName(name, f"'{table}.{name}': there is no measure '{name}'{self._nearest(name)}")
             return Value(f"cast({self.alias}.{table}__{name} as decimal(38,{scale}))", scale)
-        if name in ATTRIBUTES or (self.tier and name in _TIER_GRADES):
+        if name in ATTRIBUTES or (self.tier and name in TIER_GRADES):
             # In a look over months the post is each month's own; the grade is the one that is decided on.
             return Value(f"{self.alias if name == 'post' else 'cur'}.{name}", kind="text")
         if name in NUMBERS and (name != "previous_gross" or self.pay):
@@ -93,12 +97,12 @@ class Scope:
             from csperf.policy.functions import table_value
 
             return table_value(Compiler(self), name, {})
-        raise FormulaError(f"there is no measure, figure or term '{name}'{self._nearest(name)}")
+        raise UnknownName(name, f"there is no measure, figure or term '{name}'{self._nearest(name)}")
 
     def cells(self, name: str) -> tuple[tuple[str, ...], list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]]]:
         figure = self.version.figures.get(name)
         if figure is None:
-            raise FormulaError(f"there is no figure '{name}'{self._nearest(name)}")
+            raise UnknownName(name, f"there is no figure '{name}'{nearest(name, self.version.figures)}")
         return figure.by, figure.cells()
 
     def monthly(self) -> Scope:
@@ -110,88 +114,82 @@ class Scope:
         return UNIT_SCALES.get(self.base[name], MEASURE_PLACES) if name in self.base else None
 
     def _nearest(self, name: str) -> str:
-        known = [*self.base, *self.derived, *self.version.figures, *self.version.terms, *ATTRIBUTES]
-        close = difflib.get_close_matches(name, known, n=1)
-        return f"; did you mean '{close[0]}'?" if close else ""
+        version = self.version
+        return nearest(name, [*self.base, *self.derived, *version.figures, *version.terms, *ATTRIBUTES, *NUMBERS])
 
 
-class Located(Exception):
-    """A mistake in a plan: the reason, and the keys that lead to it in the file."""
+def compile_version(
+    version: Version, base: Mapping[str, str], everyone: Mapping[str, int]
+) -> tuple[list[Step], list[Located]]:
+    """The steps of a plan version, ordered, and all mistakes in it; with a mistake the steps are of no use.
 
-    def __init__(self, keys: tuple[str, ...], reason: str) -> None:
-        super().__init__(reason)
-        self.keys = keys
-        self.reason = reason
-
-
-def compile_version(version: Version, base: Mapping[str, str], everyone: Mapping[str, int]) -> list[Step]:
-    """The steps of a plan version, ordered. `everyone` are the measures of all plans that each may read.
-
-    Located when a formula is wrong, with the keys that lead to it.
+    `everyone` are the measures of all plans that each may read.
     """
     measures = version.measures
     derived = {**everyone, **dict.fromkeys(measures, MEASURE_PLACES)}
-    _scorecard_names(version, derived)
     scope = Scope(version, base, derived)
-    _no_name_twice(version, base)
-    steps = []
-    for period in ("month", "quarter", "year"):
-        chosen = {name: measure for name, measure in measures.items() if period in measure.period}
-        steps += _measure_steps(scope, chosen, period)
+    scope.found.extend([*scorecard_names(version, derived), *names_twice(version, base)])
     money = {**derived, **dict.fromkeys(version.components, MONEY_PLACES)}
-    steps += _component_steps(replace(scope, derived=money, pay=True), version.components)
-    if version.base is not None:
-        steps.append(_review_step(replace(scope, derived=money), "base", ("base",), version.base))
-    if version.review is not None:
-        share = ("review", "raise_share")
-        steps.append(_review_step(replace(scope, derived=money), "raise_share", share, version.review.raise_share))
-    if version.tiers is not None:
-        _one_condition_once(version.tiers)
-        _rule_figures(version)
-        steps += _condition_steps(replace(scope, tier=True), version.tiers)
-    return steps
+    pay = replace(scope, derived=money, pay=True)
+    steps = []
+    try:
+        _look_at_terms(replace(pay, tier=True))
+        for period in ("month", "quarter", "year"):
+            chosen = {name: measure for name, measure in measures.items() if period in measure.period}
+            steps += _measure_steps(scope, chosen, period)
+        steps += _component_steps(pay, version.components)
+        if version.base is not None:
+            steps.append(_review_step(replace(scope, derived=money), "base", ("base",), version.base))
+        if version.review is not None:
+            share = ("review", "raise_share")
+            steps.append(_review_step(replace(scope, derived=money), "raise_share", share, version.review.raise_share))
+        if version.tiers is not None:
+            scope.found.extend([*_one_condition_once(version.tiers), *_rule_figures(version)])
+            steps += _condition_steps(replace(scope, tier=True), version.tiers)
+    except Located as located:
+        scope.found.append(located)
+    return steps, list({(found.keys, found.reason): found for found in scope.found}.values())
 
 
-def _no_name_twice(version: Version, base: Mapping[str, str]) -> None:
-    seen: dict[str, str] = {
-        **dict.fromkeys(base, "a measure of the catalogue"),
-        **dict.fromkeys(ATTRIBUTES, "an attribute"),
-    }
-    for kind in ("figures", "terms", "measures", "components"):
-        for name in getattr(version, kind):
-            if name in seen:
-                raise Located((kind, name), f"'{name}' is already {seen[name]}; choose another name")
-            seen[name] = f"one of the plan's {kind}"
-
-
-def _scorecard_names(version: Version, derived: Mapping[str, int]) -> None:
-    card = version.scorecard
-    for part, known in (("score", derived), ("rating", version.measures)):
-        name = getattr(card, part)
-        if name is not None and name not in known:
-            raise Located(("scorecard", part), f"there is no derived measure '{name}'")
-    levels = version.measures[card.rating].levels.values() if card.rating else ()
-    if card.director_below is not None and card.director_below not in {level.code for level in levels}:
-        raise Located(("scorecard", "director_below"), f"the rating has no level '{card.director_below}'")
-    figure = version.figures.get(version.sampling.figure) if version.sampling else None
-    if version.sampling is not None and (figure is None or figure.value is None):
-        raise Located(("sampling", "figure"), f"there is no plain figure '{version.sampling.figure}'")
+def _look_at_terms(scope: Scope) -> None:
+    """The mistakes of terms, each told once and not again where the term is read."""
+    wrong: set[str] = set()
+    for name in scope.version.terms:
+        if name in wrong:
+            continue
+        try:
+            Compiler(scope).value(exp.column(name))
+        except Circle as circle:
+            wrong.update(circle.names)
+            scope.found.append(Located(("terms", name), str(circle)))
+        except FormulaError as error:
+            wrong.add(name)
+            reasons = mistakes_in(scope, scope.version.terms[name], error)
+            scope.found.extend(Located(("terms", name), reason) for reason in reasons)
+    scope.wrong_terms.update(wrong)
 
 
 def _compile(scope: Scope, keys: tuple[str, ...], formula: str) -> Compiled:
+    """A formula as SQL; its mistakes go to `scope.found`, and the result then stands for nothing."""
     try:
         return Compiler(scope).compile(formula)
     except FormulaError as error:
-        raise Located(keys, str(error)) from None
+        scope.found.extend(Located(keys, reason) for reason in mistakes_in(scope, formula, error))
+        return Compiled(constant(Decimal(0)), "''", (), {})
 
 
-def _levels(needs: Mapping[str, Iterable[str]], kind: str) -> dict[str, int]:
+def _levels(scope: Scope, needs: Mapping[str, Iterable[str]], kind: str) -> dict[str, int]:
     """The level of each step: 0 when it reads no other step, else one above the highest it reads."""
     levels: dict[str, int] = {}
+    circular: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> int:
         if name in path:
-            raise Located((kind, name), f"'{name}' needs itself: {' → '.join((*path[path.index(name) :], name))}")
+            circle = path[path.index(name) :]
+            if not circular & set(circle):
+                circular.update(circle)
+                scope.found.append(Located((kind, name), f"'{name}' needs itself: {' → '.join((*circle, name))}"))
+            return 0
         if name not in levels:
             levels[name] = max((visit(need, (*path, name)) + 1 for need in needs[name] if need in needs), default=0)
         return levels[name]
@@ -207,10 +205,9 @@ def _measure_steps(scope: Scope, measures: Mapping[str, Measure], period: str) -
         if measures[name].everyone:
             own = [need for need in result.inputs if need in measures and not measures[need].everyone]
             if own:
-                raise Located(
-                    ("measures", name, "formula"), f"'{name}' is for everyone but reads '{own[0]}', which is not"
-                )
-    levels = _levels({name: result.inputs for name, result in compiled.items()}, "measures")
+                reason = f"'{name}' is for everyone but reads '{own[0]}', which is not"
+                scope.found.append(Located(("measures", name, "formula"), reason))
+    levels = _levels(scope, {name: result.inputs for name, result in compiled.items()}, "measures")
     return [
         Step(
             stage="measure",
@@ -231,7 +228,7 @@ def _measure_steps(scope: Scope, measures: Mapping[str, Measure], period: str) -
 
 def _component_steps(scope: Scope, components: Mapping[str, Component]) -> list[Step]:
     compiled = {name: _compile(scope, ("components", name, "formula"), c.formula) for name, c in components.items()}
-    levels = _levels({name: result.inputs for name, result in compiled.items()}, "components")
+    levels = _levels(scope, {name: result.inputs for name, result in compiled.items()}, "components")
     steps = []
     for position, (name, result) in enumerate(compiled.items()):
         component = components[name]
@@ -279,7 +276,7 @@ def _review_step(scope: Scope, name: str, keys: tuple[str, ...], formula: str) -
     )
 
 
-def _one_condition_once(tiers: Tiers) -> None:
+def _one_condition_once(tiers: Tiers) -> Iterable[Located]:
     """A condition is known by its decision and name: two rules for one grade must not both have it."""
     seen: dict[tuple[str, str, str], int] = {}
     for number, rule in enumerate(tiers.rules):
@@ -288,10 +285,10 @@ def _one_condition_once(tiers: Tiers) -> None:
             for name in names:
                 if seen.setdefault((rule.decision, name, grade), number) != number or names.count(name) > 1:
                     reason = f"another rule that may {rule.decision} grade {grade} has a condition '{name}'; rename one"
-                    raise Located(("tiers", "rules", str(number), "conditions", name), reason)
+                    yield Located(("tiers", "rules", str(number), "conditions", name), reason)
 
 
-def _rule_figures(version: Version) -> None:
+def _rule_figures(version: Version) -> Iterable[Located]:
     """The figures that rules name are plain ones."""
     assert version.tiers is not None
     for number, rule in enumerate(version.tiers.rules):
@@ -300,7 +297,9 @@ def _rule_figures(version: Version) -> None:
             names["contest"] = rule.contest.places
         for key, name in names.items():
             if name is not None and (name not in version.figures or version.figures[name].value is None):
-                raise Located(("tiers", "rules", str(number), key), f"there is no plain figure '{name}'")
+                plain = [code for code, entry in version.figures.items() if entry.value is not None]
+                reason = f"there is no plain figure '{name}'{nearest(name, plain)}"
+                yield Located(("tiers", "rules", str(number), key), reason)
 
 
 def _condition_steps(scope: Scope, tiers: Tiers) -> list[Step]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Protocol, cast
 
 import sqlglot
@@ -19,8 +20,22 @@ from sqlglot.errors import SqlglotError
 
 from csperf.policy.explanation import explain
 from csperf.policy.functions import FUNCTIONS as _FUNCTIONS
-from csperf.policy.models import Band
-from csperf.policy.values import FormulaError, Value, add, choose, compare, constant, divide, multiply, present, wide
+from csperf.policy.models import ATTRIBUTES, Band
+from csperf.policy.problems import nearest
+from csperf.policy.values import (
+    Circle,
+    FormulaError,
+    UnknownName,
+    Value,
+    add,
+    choose,
+    compare,
+    constant,
+    divide,
+    multiply,
+    present,
+    wide,
+)
 
 # SQL longer than this, or with a query in it, becomes a column of its own: a formula names it more than once.
 _LONG = 120
@@ -95,8 +110,8 @@ class Compiler:
         handler = _HANDLERS.get(type(node))
         if handler is None:
             raise FormulaError(
-                f"'{show(node)}' is not allowed in a formula; it may use + - * /, comparisons, case, least, greatest, "
-                f"floor, round, coalesce and {', '.join(sorted(_FUNCTIONS))}"
+                f"'{show(node)}' is not allowed in a formula; it may use + - * /, comparisons, case, "
+                f"{', '.join((*_SQL_FUNCTIONS, *sorted(_FUNCTIONS)))}"
             )
         value = handler(self, node)
         return self._parted(value) if self.parted and type(node) in _PARTED else value
@@ -132,7 +147,7 @@ class Compiler:
             self.inputs[self.names.label(name, table)] = None
             return value
         if name in self.open_terms:
-            raise FormulaError(f"term '{name}' needs itself: {' → '.join((*self.open_terms, name))}")
+            raise Circle(self.open_terms[self.open_terms.index(name) :])
         self.open_terms = (*self.open_terms, name)
         value = self.value(parse(text))
         self.open_terms = self.open_terms[:-1]
@@ -158,6 +173,8 @@ class Compiler:
     def _comparison(self, node: exp.Expression) -> Value:
         left, right = self.value(node.this), self.value(node.expression)
         operator = _COMPARISONS[type(node)]
+        _check_code(node.this, node.expression)
+        _check_code(node.expression, node.this)
         if left.kind == right.kind == "text" and operator in ("=", "<>"):
             return Value(f"({left.numerator} {operator} {right.numerator})", kind="truth")
         if left.kind != "number" or right.kind != "number":
@@ -177,6 +194,8 @@ class Compiler:
         options = [self.value(option) for option in node.expressions]
         if subject.kind != "text" or not options or any(option.kind != "text" for option in options):
             raise FormulaError(f"'{show(node)}': in (…) takes an attribute and a list of codes in quotes")
+        for option in node.expressions:
+            _check_code(node.this, option)
         return Value(f"({subject.numerator} in ({', '.join(o.numerator for o in options)}))", kind="truth")
 
     def _is(self, node: exp.Is) -> Value:
@@ -235,13 +254,46 @@ class Compiler:
     def _call(self, node: exp.Anonymous) -> Value:
         function = _FUNCTIONS.get(str(node.this).lower())
         if function is None:
-            raise FormulaError(
-                f"there is no function '{node.this}'; the functions are least, greatest, floor, round, coalesce and "
-                f"{', '.join(sorted(_FUNCTIONS))}"
-            )
+            name, known = str(node.this), [*_SQL_FUNCTIONS, *sorted(_FUNCTIONS)]
+            rest = f"; the functions are {', '.join(known)}"
+            raise UnknownName(name, f"there is no function '{name}'{nearest(name.lower(), known, rest)}")
         return function(self, node)
 
 
+_SQL_FUNCTIONS = ("least", "greatest", "floor", "round", "coalesce")
+_ATTRIBUTE_OF = {"next_grade": "grade", "lower_grade": "grade"}
+"""Names in tier rules that hold codes of an attribute."""
+
+
+def _check_code(attribute: exp.Expression, code: exp.Expression) -> None:
+    """FormulaError when an attribute is compared with a code that it never has."""
+    if not isinstance(attribute, exp.Column) or not isinstance(code, exp.Literal) or not code.is_string:
+        return
+    name = _ATTRIBUTE_OF.get(attribute.name, attribute.name)
+    codes = ATTRIBUTES.get(name, ())
+    if codes and str(code.this) not in codes:
+        rest = f"; the codes are {', '.join(codes)}"
+        raise FormulaError(f"'{code.this}' is no {name}{nearest(str(code.this), codes, rest)}")
+
+
+def mistakes_in(names: Names, text: str, first: FormulaError) -> list[str]:
+    """What is wrong with a formula whose first mistake is known: that one, and every name that is unknown."""
+    found = {getattr(first, "name", ""): str(first)}
+    try:
+        node = parse(text)
+    except FormulaError:
+        return [*found.values()]
+    for part in node.find_all(exp.Column, exp.Anonymous):
+        try:
+            Compiler(names).value(part)
+        except UnknownName as error:
+            found.setdefault(error.name, str(error))
+        except FormulaError:
+            pass  # not a name that is unknown: a mistake in a larger part, of which the first is told
+    return [*found.values()]
+
+
+@lru_cache(maxsize=4096)
 def parse(text: str) -> exp.Expression:
     """One expression, read by sqlglot; FormulaError with the place of the mistake."""
     try:
@@ -254,7 +306,7 @@ def parse(text: str) -> exp.Expression:
 
 
 def show(node: exp.Expression) -> str:
-    return str(node.sql(dialect="duckdb"))
+    return str(node.sql(dialect="duckdb", normalize_functions="lower"))
 
 
 _COMPARISONS: dict[type[exp.Expression], str] = {

@@ -11,17 +11,18 @@ from decimal import Decimal
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from csperf.errors import CsperfError, UsageError
-from csperf.policy.compile import MEASURE_PLACES, Located, Step, compile_version
-from csperf.policy.models import Part, Plan, SharedPart, Version
+from csperf.policy.check import check_versions
+from csperf.policy.compile import MEASURE_PLACES, Step, compile_version
+from csperf.policy.expanding import Expanded, expand
+from csperf.policy.models import Plan, SharedPart, Version
+from csperf.policy.problems import PolicyError, Problem, shown_path
+from csperf.policy.reading import Reading, read
 from csperf.settings import Settings
-
-Model = TypeVar("Model", Plan, SharedPart)
 
 
 class _Loader(yaml.SafeLoader):
@@ -29,18 +30,6 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: Decimal(str(node.value)))
-
-
-class PolicyError(CsperfError):
-    """A plan file that cannot be used: file, line, key and reason."""
-
-    def __init__(self, path: Path, line: int | None, keys: tuple[str, ...], reason: str) -> None:
-        place = f"{path.name}:{line}" if line else path.name
-        key = f" at {'.'.join(keys)}" if keys else ""
-        super().__init__(f"{place}{key}: {reason.rstrip('.')}{'' if reason.endswith('?') else '.'}")
-        self.line = line
-        self.keys = keys
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -52,13 +41,22 @@ class LoadedPlan:
 
     plan: Plan
     path: Path
-    versions: tuple[Version, ...]
+    expanded: tuple[Expanded, ...]
     steps: tuple[tuple[Step, ...], ...]
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        return tuple(expanded.version for expanded in self.expanded)
+
+    def expanded_on(self, day: date) -> Expanded | None:
+        """The version in force on a day with where its entries come from, None before the first."""
+        found = [expanded for expanded in self.expanded if expanded.version.effective_from <= day]
+        return found[-1] if found else None
 
     def version_on(self, day: date) -> Version | None:
         """The version in force on a day, None before the first."""
-        found = [version for version in self.versions if version.effective_from <= day]
-        return found[-1] if found else None
+        found = self.expanded_on(day)
+        return found.version if found else None
 
 
 @dataclass(frozen=True)
@@ -119,164 +117,105 @@ def load_plans(settings: Settings) -> Library:
 
     While the files stay as they are they are compiled once in a process.
     """
-    shared, own = plan_files(settings, "shared"), plan_files(settings)
-    return _load(*(tuple((path, path.read_bytes()) for path in paths) for paths in (shared, own)))
+    files = [*plan_files(settings, "shared"), *plan_files(settings)]
+    return _load(settings, tuple((path, path.read_bytes()) for path in files))
 
 
 @lru_cache(maxsize=2)
-def _load(shared_files: tuple[tuple[Path, bytes], ...], own_files: tuple[tuple[Path, bytes], ...]) -> Library:
-    shared = [(path, read_file(path, SharedPart)) for path, _ in shared_files]
-    parts = {part.shared: (path, part) for path, part in shared}
-    read = [(path, read_file(path, Plan)) for path, _ in own_files]
-    codes: dict[str, Path] = {}
-    for path, plan in read:
-        if plan.plan in codes:
-            raise PolicyError(path, 1, ("plan",), f"plan '{plan.plan}' stands in {codes[plan.plan].name} too")
-        codes[plan.plan] = path
-    defaults = [plan.plan for _, plan in read if plan.default]
-    if len(defaults) != 1:
-        raise CsperfError(f"Exactly one plan must be the default, not {len(defaults)} ({', '.join(defaults)}).")
-    everyone = _everyone([*read, *parts.values()])
-    loaded_parts = {
-        code: LoadedPart(
-            part, path, tuple(_compile(path, n, _common(v), everyone) for n, v in enumerate(part.versions))
-        )
-        for code, (path, part) in parts.items()
-    }
-    plans = {}
-    expander = _Expander({plan.plan: (path, plan) for path, plan in read}, {c: part for c, (_, part) in parts.items()})
-    for path, plan in read:
-        versions = expander.versions(plan.plan)
-        steps = tuple(_compile(path, number, version, everyone) for number, version in enumerate(versions))
-        plans[plan.plan] = LoadedPlan(plan, path, versions, steps)
-    return Library(plans, loaded_parts)
+def _load(settings: Settings, _: tuple[tuple[Path, bytes], ...]) -> Library:
+    library, problems = examine(settings)
+    for problem in problems:
+        if not problem.warning:
+            raise PolicyError(problem)
+    assert library is not None
+    return library
 
 
-def read_file(path: Path, model: type[Model]) -> Model:
-    """One plan file (or shared part) as a model; PolicyError with the line of a mistake."""
-    text = path.read_text(encoding="utf-8")
-    try:
-        content = yaml.load(text, _Loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise PolicyError(path, line, (), f"not valid YAML: {error.problem}") from None
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        keys = tuple(str(part) for part in first["loc"])
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise PolicyError(path, _line(text, keys), keys, reason) from None
+def examine(settings: Settings) -> tuple[Library | None, list[Problem]]:
+    """All plans, and everything that is wrong with them; no plans where something is worse than a warning."""
+    parts = [read(path, SharedPart) for path in plan_files(settings, "shared")]
+    plans = [read(path, Plan) for path in plan_files(settings)]
+    readings: list[Reading[Any]] = [*parts, *plans]
+    problems = [problem for reading in readings for problem in reading.problems]
+    problems += [*_codes_twice(parts, "shared"), *_codes_twice(plans, "plan")]
+    _own_default_first(settings, plans)
+    defaults = [reading.model.plan for reading in plans if reading.model and reading.model.default]
+    if len(defaults) != 1 and all(reading.model for reading in plans):
+        told = f"not {len(defaults)} ({', '.join(defaults)})" if defaults else "not none"
+        problems.append(Problem(None, None, (), f"exactly one plan must be the default, {told}"))
+    versions = expand(parts, plans, problems)
+    everyone = _everyone(readings, problems)
+    compiled = {id(version): _compile(version, everyone, problems) for version in versions}
+    problems += check_versions(versions, base_measures(), problems)
+    # A shared part is looked at with each plan that uses it.
+    problems = sorted(dict.fromkeys(problems), key=_place)
+    if any(not problem.warning for problem in problems):
+        return None, problems
+    return Library(*_loaded(readings, versions, compiled)), problems
 
 
-def _common(part: Part) -> Version:
-    """Of a shared part what is reckoned for everyone, as a version of its own."""
-    measures = {name: measure for name, measure in part.measures.items() if measure.everyone}
-    return Version(effective_from=part.effective_from, figures=part.figures, terms=part.terms, measures=measures)
+def _place(problem: Problem) -> tuple[bool, str, int]:
+    return problem.path is None, str(problem.path or ""), problem.line or 0
 
 
-class _Expander:
-    """Plans with what they use filled in; what a plan says itself goes before what it uses, in the order named."""
-
-    def __init__(self, plans: Mapping[str, tuple[Path, Plan]], parts: Mapping[str, SharedPart]) -> None:
-        self.plans = plans
-        self.parts = parts
-        self.done: dict[str, tuple[Version, ...]] = {}
-        self.open: tuple[str, ...] = ()
-
-    def versions(self, code: str) -> tuple[Version, ...]:
-        """A plan's versions; one that uses a part which changes within its time is cut at that date."""
-        if code not in self.done:
-            self.open = (*self.open, code)
-            self.done[code] = tuple(self._cut(*self.plans[code]))
-            self.open = self.open[:-1]
-        return self.done[code]
-
-    def _cut(self, path: Path, plan: Plan) -> Iterator[Version]:
-        for number, version in enumerate(plan.versions):
-            used = [self._used(path, number, code) for code in version.uses]
-            end = plan.versions[number + 1].effective_from if number + 1 < len(plan.versions) else date.max
-            changes = {part.effective_from for found in used for part in found}
-            for start in sorted({version.effective_from} | {d for d in changes if version.effective_from < d < end}):
-                in_force = [[part for part in found if part.effective_from <= start][-1:] for found in used]
-                yield _merge(version, [part for found in in_force for part in found], start)
-
-    def _used(self, path: Path, number: int, code: str) -> Sequence[Part]:
-        keys = ("versions", str(number), "uses")
-        if code in self.parts:
-            return self.parts[code].versions
-        if code in self.open:
-            raise self._error(path, keys, f"'{code}' uses itself: {' → '.join((*self.open, code))}")
-        if code in self.plans:
-            return self.versions(code)
-        known = ", ".join([*self.parts, *self.plans])
-        raise self._error(path, keys, f"there is no shared part or plan '{code}'; there are {known}")
-
-    def _error(self, path: Path, keys: tuple[str, ...], reason: str) -> PolicyError:
-        return PolicyError(path, _line(path.read_text(encoding="utf-8"), keys), keys, reason)
+def _own_default_first(settings: Settings, plans: list[Reading[Plan]]) -> None:
+    """A default plan of the company's own takes the place of the shipped one."""
+    own = [reading for reading in plans if settings.policy_dir and reading.path.parent == settings.policy_dir]
+    if any(reading.model and reading.model.default for reading in own):
+        for reading in plans:
+            if reading not in own and reading.model:
+                reading.model = reading.model.model_copy(update={"default": False})
 
 
-def _merge(version: Version, used: list[Part], start: date) -> Version:
-    filled: dict[str, Any] = {"effective_from": start}
-    for kind in ("figures", "terms", "measures", "components"):
-        # The plan's own components come first in the extract; a measure for everyone stays with its owner.
-        names = dict(getattr(version, kind))
-        for part in used:
-            for name, entry in getattr(part, kind).items():
-                if not (kind == "measures" and entry.everyone):
-                    names.setdefault(name, entry)
-        filled[kind] = names
-    for kind in ("tiers", "review", "base", "scorecard", "sampling"):
-        said = [part for part in (version, *used) if kind in part.model_fields_set]
-        if said:
-            filled[kind] = getattr(said[0], kind)
-    return version.model_copy(update=filled)
-
-
-def _compile(path: Path, number: int, version: Version, everyone: Mapping[str, int]) -> tuple[Step, ...]:
-    """The steps of a version; PolicyError names file, line and key of a wrong formula."""
-    units = {code: entry["unit"] for code, entry in base_measures().items()}
-    others = {name: scale for name, scale in everyone.items() if name not in version.measures}
-    try:
-        return tuple(compile_version(version, units, others))
-    except Located as error:
-        keys = ("versions", str(number), *error.keys)
-        raise PolicyError(path, _line(path.read_text(encoding="utf-8"), keys), keys, error.reason) from None
-
-
-def _everyone(read: Sequence[tuple[Path, Plan | SharedPart]]) -> dict[str, int]:
+def _codes_twice(readings: Sequence[Reading[Any]], kind: str) -> Iterator[Problem]:
     owners: dict[str, Path] = {}
-    for path, content in read:
-        for number, version in enumerate(content.versions):
+    for reading in readings:
+        if reading.model is None or reading.document is None:
+            continue
+        code = getattr(reading.model, kind)
+        if code in owners:
+            other = shown_path(owners[code])
+            reason = f"'{code}' stands in {other} too; take another code, or the other's file name to take its place"
+            yield reading.document.problem((kind,), reason)
+        owners.setdefault(code, reading.path)
+
+
+def _everyone(readings: Sequence[Reading[Any]], problems: list[Problem]) -> dict[str, int]:
+    """The measures for everyone, which stand in one file each, with their decimal places."""
+    owners: dict[str, Path] = {}
+    for reading in readings:
+        for number, version in enumerate(reading.model.versions if reading.model else ()):
             for name, measure in version.measures.items():
-                if measure.everyone and owners.setdefault(name, path) != path:
-                    keys = ("versions", str(number), "measures", name)
-                    reason = f"'{name}' is for everyone and already defined in {owners[name].name}"
-                    raise PolicyError(path, _line(path.read_text(encoding="utf-8"), keys), keys, reason)
+                taken = measure.everyone and owners.setdefault(name, reading.path) != reading.path
+                if taken and reading.document is not None:
+                    reason = f"'{name}' is for everyone and already defined in {shown_path(owners[name])}"
+                    problems.append(reading.document.problem(("versions", str(number), "measures", name), reason))
     return dict.fromkeys(owners, MEASURE_PLACES)
 
 
-def _line(text: str, keys: tuple[str, ...]) -> int | None:
-    """The line at which the keys lead to a node, as far as they lead."""
-    node = yaml.compose(text, yaml.SafeLoader)
-    line = node.start_mark.line + 1 if node is not None else None
-    for key in keys:
-        found = None
-        if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if str(k.value) == key), None)
-        elif isinstance(node, yaml.SequenceNode):
-            entries = list(enumerate(node.value))
-            found = next(((v, v) for i, v in entries if str(i) == key or _named(v) == key), None)
-        if found is None:
-            break
-        line, node = found[0].start_mark.line + 1, found[1]
-    return line
+def _compile(expanded: Expanded, everyone: Mapping[str, int], problems: list[Problem]) -> tuple[Step, ...]:
+    units = {code: entry["unit"] for code, entry in base_measures().items()}
+    others = {name: scale for name, scale in everyone.items() if name not in expanded.version.measures}
+    steps, found = compile_version(expanded.version, units, others)
+    for located in found:
+        problems += expanded.problem(located.keys, located.reason)
+    return tuple(steps)
 
 
-def _named(node: yaml.Node) -> str | None:
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    return next((str(v.value) for k, v in node.value if k.value == "name"), None)
+def _loaded(
+    readings: list[Reading[Any]],
+    versions: list[Expanded],
+    compiled: dict[int, tuple[Step, ...]],
+) -> tuple[dict[str, LoadedPlan], dict[str, LoadedPart]]:
+    loaded_plans, loaded_parts = {}, {}
+    for reading in readings:
+        own = [version for version in versions if version.reading is reading]
+        steps = tuple(compiled[id(version)] for version in own)
+        if isinstance(reading.model, Plan):
+            loaded_plans[reading.model.plan] = LoadedPlan(reading.model, reading.path, tuple(own), steps)
+        elif reading.model is not None:
+            loaded_parts[reading.model.shared] = LoadedPart(reading.model, reading.path, steps)
+    return loaded_plans, loaded_parts
 
 
 def plans_digest(library: Library) -> str:

@@ -2,197 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-ATTRIBUTES: dict[str, tuple[str, ...]] = {
-    "post": ("basic", "vip", "voice"),
-    "grade": ("trial", "junior", "intermediate", "senior", "principal", "reserve", "lead", "supervisor", "manager"),
-    "employment": ("full_time", "part_time"),
-    "education": ("high_school", "college", "bachelor", "master"),
-    "team": (),
-    "city": (),
-}
-"""Attributes of an employee that a plan may look at, with the codes each may take (empty: any text)."""
-
-NUMBERS = {"base_salary": 6, "grade_decided": 0, "previous_gross": 2}
-"""Numbers of an employee that are no measures, and their decimal places: what the roster says of the base salary,
-whether the grade in force was decided here (1) or comes from the roster (0), and in pay components the gross pay last
-published for the month before (absent without one)."""
-
-OTHER = "other"
-"""The key of a table by city or team for all that it does not name."""
-
-STAND_INS = {"reserve": "senior", "trial": "junior"}
-"""Grades that read another's figure where a table has none of their own."""
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Number = Annotated[Decimal, Field(max_digits=18, decimal_places=6)]
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+from csperf.policy.figures import ATTRIBUTES as ATTRIBUTES
+from csperf.policy.figures import NUMBERS as NUMBERS
+from csperf.policy.figures import OTHER as OTHER
+from csperf.policy.figures import STRICT, Name
+from csperf.policy.figures import Band as Band
+from csperf.policy.figures import Figure as Figure
+from csperf.policy.figures import Labels as Labels
+from csperf.policy.figures import as_list as _as_list
 
 
 class Strict(BaseModel):
-    """A model that refuses keys it does not know, so that a typing slip is found."""
+    """A model that refuses keys it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Labels(Strict):
-    """What people read beside the code: the seed's Chinese term and its English one."""
-
-    zh: str
-    en: str
-
-
-class Band(Strict):
-    """One band of a scale: an interval with open or closed ends and the value it gives."""
-
-    low: Decimal | None
-    low_closed: bool
-    high: Decimal | None
-    high_closed: bool
-    value: Decimal
-
-    @classmethod
-    def parse(cls, interval: str, value: Any) -> Band:
-        """`(20, 30]` (without 20, with 30) and its value; `inf` or `-inf` for an end without a limit.
-
-        The value `none` gives 0: the plan pays nothing in that band.
-        """
-        match = re.fullmatch(r"([\[(])\s*(-inf|-?[\d.]+)\s*,\s*(inf|-?[\d.]+)\s*([\])])", interval.strip())
-        if not match:
-            raise ValueError(f"'{interval}' is not a band; write it like '(20, 30]' or '[70, inf)'")
-        low = None if match[2] == "-inf" else Decimal(match[2])
-        high = None if match[3] == "inf" else Decimal(match[3])
-        if low is not None and high is not None and low > high:
-            raise ValueError(f"band '{interval}' ends before it starts")
-        return cls(
-            low=low,
-            low_closed=match[1] == "[",
-            high=high,
-            high_closed=match[4] == "]",
-            value=Decimal(0) if value == "none" else Decimal(value),
-        )
-
-    def __str__(self) -> str:
-        low = "-∞" if self.low is None else f"{self.low}"
-        high = "∞" if self.high is None else f"{self.high}"
-        return f"{'[' if self.low_closed else '('}{low}, {high}{']' if self.high_closed else ')'}"
-
-
-class Figure(Strict):
-    """A number of a plan, a table of numbers by attributes, or a scale of bands (by attributes or not).
-
-    `provenance` tells whether the seed document gives it or we had to assume it; `assumed` lists the keys of a
-    seed table that are assumptions of ours.
-    """
-
-    provenance: Literal["seed", "assumption"]
-    assumed: tuple[str, ...] = ()
-    value: Number | None = None
-    by: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
-    values: dict[str, Any] | None = None
-    bands: dict[str, Any] | None = None
-    labels: Labels | None = None
-    unit: str = ""
-    note: str = ""
-
-    @model_validator(mode="after")
-    def _one_shape(self) -> Figure:
-        shapes = [shape for shape in ("value", "values", "bands") if getattr(self, shape) is not None]
-        if len(shapes) != 1:
-            raise ValueError("give exactly one of value, values (a table) or bands")
-        if self.values is not None and not self.by:
-            raise ValueError("a table needs 'by': the attributes its keys stand for")
-        unknown = [name for name in self.by if name not in ATTRIBUTES]
-        if unknown:
-            raise ValueError(f"'{unknown[0]}' is no attribute; the attributes are {', '.join(ATTRIBUTES)}")
-        self.cells()
-        return self
-
-    def cells(self) -> list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]]:
-        """The figure as rows: the keys by attribute (empty for a plain value), and a number or a scale of bands.
-
-        A key may name several codes (`basic, voice`); each gets its row.
-        """
-        if self.value is not None:
-            return [((), self.value)]
-        rows: list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]] = []
-
-        def walk(keys: tuple[str, ...], node: Any) -> None:
-            if len(keys) == len(self.by):
-                rows.append((keys, self._leaf(node)))
-                return
-            if not isinstance(node, dict):
-                raise ValueError(f"a table by {self.by[len(keys)]} is missing below '{'/'.join(keys)}'")
-            for text, child in node.items():
-                for key in (part.strip() for part in str(text).split(",")):
-                    codes = ATTRIBUTES[self.by[len(keys)]]
-                    if codes and key not in codes:
-                        raise ValueError(f"'{key}' is no {self.by[len(keys)]}; the codes are {', '.join(codes)}")
-                    walk((*keys, key), child)
-
-        walk((), self.values if self.values is not None else self.bands)
-        doubled = {keys for keys, _ in rows if [k for k, _ in rows].count(keys) > 1}
-        if doubled:
-            raise ValueError(f"'{'/'.join(sorted(doubled)[0])}' stands twice")
-        return sorted(rows + self._stand_ins(rows), key=lambda row: OTHER in row[0])
-
-    def _stand_ins(
-        self, rows: list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]]
-    ) -> list[tuple[tuple[str, ...], Decimal | tuple[Band, ...]]]:
-        """Rows for the grades that are paid as another where the table has no figure for them."""
-        if "grade" not in self.by:
-            return []
-        place = self.by.index("grade")
-        known = {keys for keys, _ in rows}
-        added = []
-        for grade, paid_as in STAND_INS.items():
-            for keys, leaf in rows:
-                other = (*keys[:place], grade, *keys[place + 1 :])
-                if keys[place] == paid_as and other not in known:
-                    added.append((other, leaf))
-        return added
-
-    def _leaf(self, node: Any) -> Decimal | tuple[Band, ...]:
-        if self.values is not None:
-            if not isinstance(node, (int, Decimal)):
-                raise ValueError(f"'{node}' is not a number")
-            return Decimal(node)
-        if not isinstance(node, dict):
-            raise ValueError("bands are written as a table: interval, value")
-        return order_bands([Band.parse(interval, value) for interval, value in node.items()])
-
-
-def order_bands(bands: list[Band]) -> tuple[Band, ...]:
-    """The bands from low to high; a ValueError names a gap or an overlap between two of them."""
-    infinity = Decimal("Infinity")
-    ordered = sorted(bands, key=lambda band: (band.low if band.low is not None else -infinity, not band.low_closed))
-    for left, right in itertools.pairwise(ordered):
-        high = left.high if left.high is not None else infinity
-        low = right.low if right.low is not None else -infinity
-        if high > low or (high == low and left.high_closed and right.low_closed):
-            raise ValueError(f"bands {left} and {right} overlap")
-        if high < low or not (left.high_closed or right.low_closed):
-            raise ValueError(f"there is a gap between bands {left} and {right}")
-    return tuple(ordered)
+    model_config = STRICT
 
 
 class Level(Strict):
     """The name of one number of a level measure (a rating, say)."""
 
-    code: Name
-    zh: str
-    en: str
+    code: Name = Field(description="The level's code, as it stands in the scorecard")
+    zh: str = Field(description="The Chinese term")
+    en: str = Field(description="The English term")
 
 
 class Measure(Strict):
@@ -202,26 +39,38 @@ class Measure(Strict):
     the unit `listed` puts the employee on the quarter's list of its name where it is 1 (an honour, an eligibility).
     """
 
-    formula: str
-    labels: Labels
+    formula: str = Field(description="How the measure is reckoned; absent where the formula is absent")
+    labels: Labels = Field(description="What people read beside the code")
     unit: Literal["ratio", "points", "score", "share", "count", "money", "level", "flag", "days", "rank", "listed"] = (
-        "points"
+        Field(
+            "points",
+            description="What the number is; level: a whole number with a name each in `levels`; flag: 0 or 1; listed: "
+            "puts the employee on the quarter's list of this name where it is 1",
+        )
     )
-    period: Annotated[tuple[Literal["month", "quarter", "year"], ...], BeforeValidator(_as_list)] = ("month",)
-    everyone: bool = False
-    levels: dict[int, Level] = {}
+    period: Annotated[tuple[Literal["month", "quarter", "year"], ...], BeforeValidator(_as_list)] = Field(
+        ("month",), description="Whose measure it is: of each month, quarter, year, or a list of these"
+    )
+    everyone: bool = Field(
+        False, description="true: for every active employee, whatever the plan; else for the plan's members"
+    )
+    levels: dict[int, Level] = Field({}, description="The name of each number of a level measure")
 
 
 class Component(Strict):
     """A pay component: one line per employee and pay month. `base`, `rate` and `quantity` are shown beside it."""
 
-    formula: str
-    labels: Labels
-    group: Literal["pay", "contribution"] = "pay"
-    frequency: Literal["month", "quarter", "year"] = "month"
-    base: str | None = None
-    rate: str | None = None
-    quantity: str | None = None
+    formula: str = Field(description="The amount in CNY, rounded half up to 0.01; no line where it is absent")
+    labels: Labels = Field(description="What people read beside the code")
+    group: Literal["pay", "contribution"] = Field(
+        "pay", description="pay: part of gross pay; contribution: social insurance and the like, outside gross pay"
+    )
+    frequency: Literal["month", "quarter", "year"] = Field(
+        "month", description="month: each month; quarter: in the quarter's last month; year: in December"
+    )
+    base: str | None = Field(None, description="A formula shown beside the line: the amount it is reckoned on")
+    rate: str | None = Field(None, description="A formula shown beside the line: the rate or price")
+    quantity: str | None = Field(None, description="A formula shown beside the line: how many")
 
 
 class Condition(Strict):
@@ -336,15 +185,19 @@ class Scorecard(Strict):
     `director_below` is the level of the rating below which a month goes on the director's list.
     """
 
-    score: str | None = None
-    rating: str | None = None
-    director_below: str | None = None
+    score: str | None = Field(
+        default=None, description="The measure that is the month's score; ranked within plan and post"
+    )
+    rating: str | None = Field(default=None, description="The level measure that is the month's rating")
+    director_below: str | None = Field(
+        default=None, description="Code of a level of the rating; whoever is below it goes on the director's list"
+    )
 
 
 class Sampling(Strict):
     """How many interactions per agent and business date are drawn for review."""
 
-    figure: str
+    figure: str = Field(description="The figure that says how many")
 
 
 class Part(Strict):
@@ -372,40 +225,33 @@ class Version(Part):
     sampling: Sampling | None = None
 
 
-def _in_order(versions: tuple[Part, ...]) -> None:
-    dates = [version.effective_from for version in versions]
-    if dates != sorted(set(dates)):
-        raise ValueError("versions must be in the order of their effective_from, no date twice")
-
-
 class SharedPart(Strict):
     """A file of what several plans use: figures, measures, components or a ladder.
 
     A measure that is for everyone is reckoned whether a plan uses the part or not.
     """
 
-    shared: Name
-    labels: Labels
-    source: str
-    versions: Annotated[tuple[Part, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _versions_in_order(self) -> SharedPart:
-        _in_order(self.versions)
-        return self
+    shared: Name = Field(description="The part's code, which plans name in `uses`")
+    labels: Labels = Field(description="What people call the part")
+    source: str = Field(description="Title of the scheme in the seed document, or where the part comes from")
+    versions: Annotated[tuple[Part, ...], Field(min_length=1)] = Field(
+        description="The part from a date on; the newest at or before a day is in force"
+    )
 
 
 class Plan(Strict):
     """A plan file."""
 
-    plan: Name
-    labels: Labels
+    plan: Name = Field(description="The plan's code, as it stands in the roster's column `plan`")
+    labels: Labels = Field(description="What people call the plan")
     source: str = Field(description="Title of the scheme in the seed document, or where the plan comes from")
-    default: bool = False
-    pay_date: Literal["next_month_25", "same_month_25", "last_working_day"] = "next_month_25"
-    versions: Annotated[tuple[Version, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _versions_in_order(self) -> Plan:
-        _in_order(self.versions)
-        return self
+    default: bool = Field(
+        False, description="true for the one plan that counts where none is named, as for an agent on no roster"
+    )
+    pay_date: Literal["next_month_25", "same_month_25", "last_working_day"] = Field(
+        "next_month_25",
+        description="When the month is paid: the 25th of the next or the same month, or its last working day",
+    )
+    versions: Annotated[tuple[Version, ...], Field(min_length=1)] = Field(
+        description="The plan from a date on; the newest at or before a month's last day computes that month"
+    )

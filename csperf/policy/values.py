@@ -17,6 +17,22 @@ class FormulaError(ValueError):
     """A formula that does not say what it may say; the text names the part and, where it can, a remedy."""
 
 
+class UnknownName(FormulaError):
+    """A name that stands for nothing here."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+
+
+class Circle(FormulaError):
+    """Terms that need themselves; `names` are all of the circle."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(f"term '{names[0]}' needs itself: {' → '.join((*names, names[0]))}")
+        self.names = names
+
+
 @dataclass(frozen=True)
 class Value:
     """A value as SQL: a fraction of two decimals with their scales, a truth (`kind` truth) or a text."""
