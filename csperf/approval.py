@@ -16,7 +16,7 @@ from typing import Any
 from csperf.errors import CsperfError, UsageError
 from csperf.published import DRAFT, MANIFEST, Revision, check_files, draft, newest
 from csperf.settings import Settings
-from csperf.storage import PRIVATE_DIR, fsync_dir, publish_dir, scratch_dir, write_json
+from csperf.storage import fsync_dir, private_dir, publish_dir, scratch_dir, write_json
 
 
 def put_draft(settings: Settings, root: Path, period: str, write: Callable[[Path], Mapping[str, Any]]) -> Revision:
@@ -25,11 +25,9 @@ def put_draft(settings: Settings, root: Path, period: str, write: Callable[[Path
     `write` puts the files into the folder it is given and returns the manifest, which is written beside them.
     """
     with scratch_dir(settings, "draft") as scratch:
-        fresh = scratch / "fresh"
-        fresh.mkdir(mode=PRIVATE_DIR)
+        fresh = private_dir(scratch / "fresh")
         write_json(fresh / MANIFEST, dict(write(fresh)))
         drop_draft(settings, root, period)
-        _private_folder(root, period)
         publish_dir(fresh, root / period / DRAFT)
     made = draft(root, period)
     assert made is not None  # it was renamed into place just now
@@ -82,8 +80,7 @@ def publish_draft(
         raise CsperfError(f"The draft of {period} is for revision {waiting.number}, next is {number}; draft it again.")
     target = root / period / f"rev-{number:03d}"
     with scratch_dir(settings, "publish") as scratch:
-        prepared = scratch / target.name
-        prepared.mkdir(mode=PRIVATE_DIR)
+        prepared = private_dir(scratch / target.name)
         for name in waiting.manifest["files"]:
             shutil.copy2(waiting.path / name, prepared / name)
         stamp = approved_at.astimezone(UTC).isoformat(timespec="seconds")
@@ -94,9 +91,3 @@ def publish_draft(
     done = newest(root, period)
     assert done is not None and done.number == number
     return done
-
-
-def _private_folder(root: Path, period: str) -> None:
-    for folder in (root, root / period):
-        folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-        folder.chmod(PRIVATE_DIR)

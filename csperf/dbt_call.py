@@ -7,16 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from csperf.errors import CsperfError
 from csperf.progress import Progress, silent
 from csperf.settings import PROJECT_ROOT, Settings
-from csperf.storage import PRIVATE_DIR
+from csperf.storage import private_dir
 
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-# A failing batch of a month tells its reason at debug level only, so that level is listened to.
-_REASONS = ("CatchableExceptionOnRun", "GenericExceptionOnRun", "InternalErrorOnRun", "MainEncounteredError")
-_RESULTS = ("LogModelResult", "LogTestResult", "LogSeedResult")
+# What dbt has read of the project, so that it reads changed files alone; `make` puts one into the project's own folder.
+PARSED = "partial_parse.msgpack"
 
 
 def call_dbt(settings: Settings, arguments: Sequence[str], told: Progress = silent) -> None:
@@ -25,9 +25,8 @@ def call_dbt(settings: Settings, arguments: Sequence[str], told: Progress = sile
     CsperfError with the models that failed and dbt's reasons. When this process is interrupted dbt is ended as well.
     """
     home = settings.home / "dbt"
-    home.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR)
+    private_dir(home)
     environment = os.environ | {
-        "CSPERF_WAREHOUSE": str(settings.warehouse_path),
         "CSPERF_MEMORY_LIMIT": settings.memory_limit,
         "CSPERF_THREADS": str(settings.threads),
         "DBT_TARGET_PATH": str(home / "target"),
@@ -35,21 +34,26 @@ def call_dbt(settings: Settings, arguments: Sequence[str], told: Progress = sile
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "PYTHONWARNINGS": "ignore",
     }
-    command = [sys.executable, "-m", "dbt.cli.main", "--log-format", "json", "--log-level", "debug"]
-    command += ["--log-level-file", "none", *arguments]
+    if not (home / "target" / PARSED).exists() and (DBT_PROJECT / "target" / PARSED).exists():
+        environment["DBT_PARTIAL_PARSE_FILE_PATH"] = str(DBT_PROJECT / "target" / PARSED)
+    command = [sys.executable, "-m", "csperf.dbt_process", *arguments]
+    command += ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
     command += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     process = subprocess.Popen(
-        command, env=environment, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=environment, cwd=home, umask=0o077, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     reasons: list[str] = []
     tail: list[str] = []
     assert process.stdout is not None
     try:
         for line in process.stdout:
-            if not line.startswith("{"):
+            event = _event(line)
+            if "step" in event:
+                told(event["step"], event["done"], event["total"])
+            elif "reason" in event:
+                reasons.append(event["reason"])
+            else:
                 tail = [*tail[-20:], line.strip()]
-            elif any(name in line for name in (*_RESULTS, *_REASONS)):
-                _hear(line, told, reasons)
         code = process.wait()
     except BaseException:
         process.kill()
@@ -61,16 +65,10 @@ def call_dbt(settings: Settings, arguments: Sequence[str], told: Progress = sile
         )
 
 
-def _hear(line: str, told: Progress, reasons: list[str]) -> None:
+def _event(line: str) -> dict[str, Any]:
+    """A line of `dbt_process` as it was told; empty for what anything else has printed."""
     try:
         event = json.loads(line)
     except ValueError:
-        return
-    info, data = event["info"], event["data"]
-    if info["name"] in _RESULTS:
-        node = data["node_info"]
-        told(f"build {node['node_name']}", int(data["index"]), int(data.get("total") or data.get("num_models") or 0))
-        if info["name"] == "LogTestResult" and data["status"] in ("fail", "error"):
-            reasons.append(f"test {node['node_name']} found {data.get('num_failures', 'an error')} bad rows")
-    elif info["name"] in _REASONS:
-        reasons.append(" ".join(str(info["msg"]).split()))
+        return {}
+    return event if isinstance(event, dict) else {}

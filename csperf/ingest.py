@@ -29,7 +29,7 @@ from csperf.landing import partition as landed_partition
 from csperf.progress import Progress, silent
 from csperf.settings import Settings
 from csperf.sources import Delivery, Source, Spool, Unparsed
-from csperf.storage import home_lock, scratch_dir
+from csperf.storage import home_lock, private_dir, scratch_dir
 from csperf.versions import Lander, Origin, Outcome
 
 log = logging.getLogger(__name__)
@@ -151,12 +151,11 @@ class _Run:
     def heal(self, dataset: Dataset) -> list[Outcome]:
         """Check again, from the landing zone, the dates that wait for something which is there now."""
         waiting = [part for part in partitions(self._settings, [dataset.name]) if part.current.accepted is not None]
-        with duckdb.connect() as con:
-            if any(part.current.accepted.waiting for part in waiting if part.current.accepted):
+        known: set[str] = set()
+        if any(part.current.accepted.waiting for part in waiting if part.current.accepted):
+            with duckdb.connect() as con:
                 load_roster_ids(con, self._settings)
                 known = {row[0] for row in con.execute("select employee_id from known_employees").fetchall()}
-            else:
-                known = set()
         due = [part for part in waiting if self._is_due(dataset, part, known)]
         outcomes: list[Outcome] = []
         size = FIRST_DATES
@@ -180,8 +179,7 @@ class _Run:
         """Put a landed delivery back into a spool as it was extracted; where it came from is in its manifest."""
         assert part.path is not None
         manifest, version = read_manifest(part.manifest_path), part.path.parent
-        spool.folder.mkdir(parents=True, exist_ok=True)
-        target = spool.folder / f"{part.business_date}.parquet"
+        target = private_dir(spool.folder) / f"{part.business_date}.parquet"
         aside = (version / SET_ASIDE).exists()
         with duckdb.connect(config={"memory_limit": self._settings.memory_limit}) as con:
             names = ", ".join(f'"{name}"' for name in spool.dataset.column_names)
@@ -257,9 +255,7 @@ class _Run:
 
     def _folder(self, dataset: Dataset) -> Path:
         self._number += 1
-        folder = self._scratch / f"{self._number:03d}-{dataset.name}"
-        folder.mkdir(mode=0o700)
-        return folder
+        return private_dir(self._scratch / f"{self._number:03d}-{dataset.name}")
 
 
 def _lookback(

@@ -1,7 +1,7 @@
 """Writing records so that a kill at any point leaves the old or the new, never half.
 
 Everything goes to a temporary name beside its place, is flushed to disk and renamed. One lock guards
-CSPERF_HOME: two runs at once wait for each other.
+CSPERF_HOME: two runs at once wait for each other. Folders and files are their owner's alone.
 """
 
 from __future__ import annotations
@@ -22,9 +22,31 @@ from csperf.settings import Settings
 
 PRIVATE_DIR = 0o700
 PASSABLE_DIR = 0o711
-"""CSPERF_HOME itself: others may pass through to the BI copy, and see nothing on the way."""
 PRIVATE_FILE = 0o600
 _locks: dict[Path, FileLock] = {}
+
+
+def make_home(settings: Settings) -> None:
+    """Make CSPERF_HOME if it is missing: others may pass through to the BI copy, and see nothing on the way."""
+    settings.home.mkdir(parents=True, exist_ok=True, mode=PASSABLE_DIR)
+
+
+def private_dir(path: Path) -> Path:
+    """Make a folder and those missing above it, each for its owner alone whatever the umask; returns it."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+    return path
+
+
+@contextmanager
+def private_umask() -> Iterator[None]:
+    """Whatever is made meanwhile, by other libraries too, is its owner's alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def fsync_dir(path: Path) -> None:
@@ -47,7 +69,7 @@ def fsync_file(path: Path) -> None:
 
 def write_bytes(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
     """Write a whole file atomically with the given mode; its folder is made if missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_dir(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -73,7 +95,7 @@ def publish_dir(prepared: Path, target: Path) -> None:
     for file in sorted(prepared.rglob("*")):
         if file.is_file():
             fsync_file(file)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private_dir(target.parent)
     prepared.rename(target)
     fsync_dir(target.parent)
 
@@ -81,8 +103,7 @@ def publish_dir(prepared: Path, target: Path) -> None:
 @contextmanager
 def scratch_dir(settings: Settings, purpose: str) -> Iterator[Path]:
     """A private folder under CSPERF_HOME/work that is removed afterwards."""
-    settings.work_dir.mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=settings.work_dir, prefix=f"{purpose}-"))
+    path = Path(tempfile.mkdtemp(dir=private_dir(settings.work_dir), prefix=f"{purpose}-"))
     try:
         yield path
     finally:
@@ -91,15 +112,15 @@ def scratch_dir(settings: Settings, purpose: str) -> Iterator[Path]:
 
 @contextmanager
 def home_lock(settings: Settings, timeout: float = 3600) -> Iterator[None]:
-    """Hold CSPERF_HOME alone (again and again within one thread is fine).
+    """Hold CSPERF_HOME alone (again and again within one thread is fine); what is written meanwhile is private.
 
     Left-over scratch folders of a killed run are removed when the lock is taken first: whoever holds the
     lock knows that nobody else writes. A CsperfError when another run keeps it longer than `timeout` seconds.
     """
-    settings.home.mkdir(parents=True, exist_ok=True, mode=PASSABLE_DIR)
+    make_home(settings)
     lock = _locks.setdefault(settings.lock_path, FileLock(settings.lock_path, mode=PRIVATE_FILE))
     try:
-        with lock.acquire(timeout=timeout):
+        with lock.acquire(timeout=timeout), private_umask():
             if lock.lock_counter == 1:
                 shutil.rmtree(settings.work_dir, ignore_errors=True)
             yield

@@ -31,7 +31,7 @@ from csperf.landing import (
     write_current,
 )
 from csperf.sources.spool import BAD, DATE, RAW, ROW
-from csperf.storage import PRIVATE_FILE, publish_dir
+from csperf.storage import PRIVATE_FILE, private_dir, publish_dir
 
 State = Literal["landed", "unchanged", "refused", "missing"]
 
@@ -184,7 +184,7 @@ class Lander:
             return
         prepared = self._batch.folder / "prepared"
         shutil.rmtree(prepared, ignore_errors=True)
-        prepared.mkdir(mode=0o700)
+        private_dir(prepared)
         names = ", ".join(f'"{name}"' for name in self._dataset.column_names)
         rows = f"(select * from {self._dataset.name} limit 0)"
         if day in self._files:

@@ -27,7 +27,7 @@ from csperf.progress import Progress, silent
 from csperf.published import load_published
 from csperf.quality import insert_rows, load_quality
 from csperf.settings import PROJECT_ROOT, Settings
-from csperf.storage import PRIVATE_DIR, PRIVATE_FILE, home_lock
+from csperf.storage import PRIVATE_FILE, home_lock, private_dir
 from csperf.workdays import numbered_days
 
 __all__ = ["BuildReport", "build", "call_dbt", "code_digest", "connect", "roster_in_force"]
@@ -75,7 +75,7 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
     path = settings.warehouse_path
     if read_only and not path.exists():
         raise CsperfError(f"There is no warehouse at {path} yet; run `csperf run` first.")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR)
+    private_dir(path.parent)
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.memory_limit,
         "threads": settings.threads,

@@ -1,19 +1,34 @@
-"""The Chinese working calendar: which days are worked, make-up days included (调休), holidays not."""
+"""The Chinese working calendar, with its make-up workdays (调休); Monday to Friday in years not announced yet."""
 
 from __future__ import annotations
 
-import calendar
 from datetime import date, timedelta
+from typing import Literal
 
 import chinese_calendar
 
+DayKind = Literal["workday", "restday", "holiday"]
+
 
 def is_working_day(day: date) -> bool:
-    """Whether a day is worked; for years whose calendar is not announced yet, Monday to Friday."""
+    """Whether offices work that day."""
+    return day_kind(day) == "workday"
+
+
+def day_kind(day: date) -> DayKind:
+    """What a day is for those who work office hours, and so at what rate overtime on it is paid.
+
+    A holiday is a weekday that a public holiday takes: days exchanged for a make-up workday and weekends, those
+    within the holidays included, are rest days. (The calendar does not say which days of a holiday are statutory; of
+    these there are as many.)
+    """
     try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:
-        return calendar.weekday(day.year, day.month, day.day) < 5
+        if chinese_calendar.is_workday(day):
+            return "workday"
+        _, name = chinese_calendar.get_holiday_detail(day)
+        return "holiday" if name and day.weekday() < 5 and not chinese_calendar.is_in_lieu(day) else "restday"
+    except NotImplementedError:  # a year that is not announced yet
+        return "workday" if day.weekday() < 5 else "restday"
 
 
 def numbered_days(first: date, last: date) -> list[tuple[date, int]]:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from csperf.settings import load_settings
+from csperf.storage import make_home
 from scripts.stack import COMPONENTS, local_stack
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8080)
     port = parser.parse_args().port
     settings = load_settings()
+    make_home(settings)
     home: Path = settings.home / "airflow"
     print(f"Starting Airflow in {home} …", flush=True)
     with local_stack(home, {}, port=port, schedules=True, components=tuple(COMPONENTS)) as stack:

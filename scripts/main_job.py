@@ -19,6 +19,7 @@ from csperf.demo import write_demo
 from csperf.errors import CsperfError, UsageError
 from csperf.periods import Quarter
 from csperf.settings import Settings, load_settings
+from csperf.storage import make_home
 from csperf.warehouse import connect
 from scripts.stack import Stack, local_stack
 
@@ -39,6 +40,7 @@ select
     (select sum(calls_answered) from scorecards.agent_daily) as answered_calls,
     (select count(*) from quality.quarantine) as quarantined_rows,
     (select count(*) from scorecards.scorecard_monthly) as monthly_scorecards,
+    (select count(distinct plan) from scorecards.scorecard_monthly) as plans,
     (select count(*) from tiers.tier_quarterly where decision = 'promote') as promotions,
     (select count(*) from tiers.tier_quarterly where decision = 'demote') as demotions,
     (select sum(control_total) from newest_pay) as total_pay_cny
@@ -61,7 +63,8 @@ def main() -> None:
             f"{settings.home} holds other records; name an empty folder: make run CSPERF_HOME=/some/folder."
         )
 
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(settings)
+    os.umask(0o077)  # for the demo's deliveries and all that Airflow's processes write
     environment = {"CSPERF_HOME": str(settings.home), "CSPERF_SOURCE": str(source)}
     tell(f"A made-up company of {AGENTS} people, {QUARTER.first_day} to {QUARTER.last_day}, and Airflow starts")
     with ThreadPoolExecutor(1) as pool:

@@ -23,6 +23,8 @@ from typing import Any
 import httpx
 import psutil
 
+from csperf.storage import private_dir
+
 ROOT = Path(__file__).resolve().parent.parent
 POOL = "csperf_warehouse"
 COMPONENTS: Mapping[str, Sequence[str]] = {
@@ -50,7 +52,7 @@ def local_environment(home: Path, port: int, users: Sequence[str], schedules: bo
     `users` get admin rights and each a random password, kept in `home` for its owner only; without `schedules` DAGs
     run only when they are triggered.
     """
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_dir(home)
     passwords = home / "passwords.json"
     if not passwords.exists():
         with os.fdopen(os.open(passwords, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:

@@ -40,8 +40,9 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_settings_from_outside() -> Iterator[None]:
-    """Tests see only the settings that they set themselves."""
+def _nothing_from_outside() -> Iterator[None]:
+    """Tests see only the settings that they set themselves, and an ordinary account's umask."""
+    os.umask(0o022)
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith("CSPERF_"):

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import duckdb
+import pandas
 
 from csperf.periods import Month
 from csperf.policy.library import base_measures
@@ -69,8 +70,10 @@ def insert_rows(con: duckdb.DuckDBPyConnection, rows: Sequence[Mapping[str, Any]
         f"{name} {'date' if name in DATES else 'varchar' if name in TEXTS else 'decimal(18,6)'}" for name in rows[0]
     )
     con.execute(f"create or replace table measures.period_wide ({columns})")
-    marks = ", ".join("?" * len(rows[0]))
-    con.executemany(f"insert into measures.period_wide values ({marks})", [list(row.values()) for row in rows])
+    given = pandas.DataFrame([{name: None if row[name] is None else str(row[name]) for name in row} for row in rows])
+    con.register("given", given.astype("string"))
+    con.execute("insert into measures.period_wide by name select * from given")
+    con.unregister("given")
     con.execute(
         "create or replace table measures.roster_monthly as select month_start, employee_id, lead_id "
         "from measures.period_wide where period_kind = 'month'"

@@ -11,14 +11,15 @@ import duckdb
 import pytest
 
 from csperf.checks import Batch, Verdict
+from csperf.datasets import DATASETS
 from csperf.expectations import Expectations
 from csperf.settings import Settings
 from csperf.sources.spool import Delivery, Spool, Unparsed
 from csperf.suites import load_suite
+from tests.faulty_rows import CALL, DAY, FAULTS, NEXT, POINTS, REVIEW, SESSION, TICKET
 from tests.landing_files import attendance, employee, message, session
 from tests.spools import make_spool
 
-DAY, NEXT = date(2026, 9, 1), date(2026, 9, 2)
 AT = datetime(2026, 9, 2, tzinfo=UTC)
 
 
@@ -75,112 +76,7 @@ def failed(verdict: Verdict) -> dict[str, int]:
     return {result.check: result.failed for result in verdict.results if result.failed}
 
 
-# ---- the rules, dataset by dataset: a good row, then one for each fault -------------------------------------------
-
-CALL = {
-    **{"call_id": "c1", "agent_id": "E1", "customer_id": "u", "queued_at": "2026-09-01T09:00:00+08:00"},
-    **{"answered_at": "2026-09-01T09:01:00+08:00", "ended_at": "2026-09-01T09:05:00+08:00", "csat": 5},
-}
-REVIEW = {
-    **{"review_id": "r1", "item_no": 0, "interaction_id": "s1", "agent_id": "E1", "interaction_date": DAY},
-    **{"reviewer_id": "E9", "reviewed_at": "2026-09-02T10:00:00+08:00", "points": 0},
-}
-TICKET = {
-    **{"ticket_id": "t1", "agent_id": "E1", "created_at": "2026-09-01T10:00:00+08:00", "kind": "refund"},
-    **{"is_error": False},
-}
-POINTS = {
-    **{"point_id": "p1", "employee_id": "E1", "date": DAY, "kind": "execution", "points": 5, "approved_by": "E9"},
-}
-SESSION = session("s1", "E1", "2026-09-01T09:00:00+08:00", ended_at="2026-09-01T09:10:00+08:00", csat=4)
-
-FAULTS: dict[str, tuple[Mapping[str, Any], list[tuple[dict[str, Any], str]]]] = {
-    "employees": (
-        employee("E1", base_salary=3000),
-        [
-            ({"employee_id": "E2", "name": None}, "name_missing"),
-            ({"employee_id": "E3", "post": "night"}, "post_unknown"),
-            ({"employee_id": "E4", "grade": "king"}, "grade_unknown"),
-            ({"employee_id": "E5", "employment": "casual"}, "employment_unknown"),
-            ({"employee_id": "E6", "education": "none"}, "education_unknown"),
-            ({"employee_id": "E7", "base_salary": -1}, "base_salary_out_of_range"),
-            ({"employee_id": "E8", "leave_date": date(2024, 12, 31)}, "left_before_hired"),
-            ({"employee_id": "E9", "plan": None}, "plan_missing"),
-            ({}, "key_repeated"),
-        ],
-    ),
-    "chat_sessions": (
-        SESSION,
-        [
-            ({"session_id": "s2", "agent_id": "NOBODY"}, "agent_id_not_in_roster"),
-            ({"session_id": "s3", "csat": 9}, "csat_out_of_range"),
-            ({"session_id": "s4", "csat": 0}, "csat_out_of_range"),
-            ({"session_id": "s5", "ended_at": "2026-09-01T08:59:59+08:00"}, "ended_before_start"),
-            ({"session_id": "s6", "started_at": "2026-08-31T23:59:59+08:00"}, "other_date"),
-            ({"session_id": "s7", "resolved": None}, "resolved_missing"),
-            ({"customer_id": "again"}, "key_repeated"),
-        ],
-    ),
-    "chat_messages": (
-        message("s1", 1, "customer", "2026-09-01T09:00:00+08:00"),
-        [
-            ({"message_no": 2, "session_id": "s9"}, "session_not_accepted"),
-            ({"message_no": 0}, "message_no_out_of_range"),
-            ({"message_no": 3, "sender": "robot"}, "sender_unknown"),
-            ({"message_no": 4, "sent_at": None}, "sent_at_missing"),
-            ({}, "key_repeated"),
-        ],
-    ),
-    "calls": (
-        CALL,
-        [
-            ({"call_id": "c2", "answered_at": "2026-09-01T08:59:00+08:00"}, "answered_before_queued"),
-            ({"call_id": "c3", "ended_at": "2026-09-01T09:00:30+08:00"}, "ended_before_answer"),
-            ({"call_id": "c4", "answered_at": None, "ended_at": "2026-09-01T08:00:00+08:00"}, "ended_before_queued"),
-            ({"call_id": "c5", "csat": 6}, "csat_out_of_range"),
-            ({"call_id": "c6", "ended_at": None}, "ended_at_missing"),
-        ],
-    ),
-    "qa_reviews": (
-        REVIEW,
-        [
-            ({"review_id": "r2", "item_no": -1}, "item_no_out_of_range"),
-            ({"item_no": 1, "points": -5}, "points_out_of_range"),
-            ({"item_no": 2, "severity": "D"}, "severity_unknown"),
-            ({"review_id": "r3", "interaction_date": NEXT}, "other_date"),
-        ],
-    ),
-    "tickets": (
-        TICKET,
-        [
-            ({"ticket_id": "t2", "closed_at": "2026-09-01T09:00:00+08:00"}, "closed_before_created"),
-            ({"ticket_id": "t3", "is_error": None}, "is_error_missing"),
-        ],
-    ),
-    "attendance": (
-        attendance("E1", DAY),
-        [
-            ({"employee_id": "E2"}, "employee_id_not_in_roster"),
-            ({"date": NEXT}, "other_date"),
-            ({"employee_id": None, "worked_hours": 25}, "worked_hours_out_of_range"),
-            ({"employee_id": None, "scheduled_hours": -1}, "scheduled_hours_out_of_range"),
-            ({"employee_id": None, "overtime_hours": 24.5}, "overtime_hours_out_of_range"),
-            ({"employee_id": None, "status": "asleep"}, "status_unknown"),
-            ({"employee_id": None, "overtime_kind": "lunch"}, "overtime_kind_unknown"),
-        ],
-    ),
-    "points": (
-        POINTS,
-        [
-            ({"point_id": "p2", "kind": "bonus"}, "kind_unknown"),
-            ({"point_id": "p3", "points": -1}, "points_negative"),
-            ({"point_id": "p4", "approved_by": None}, "approved_by_missing"),
-        ],
-    ),
-}
-
-
-@pytest.mark.parametrize("dataset", FAULTS)
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_each_fault_is_found_and_the_good_row_stays(check: Checker, dataset: str) -> None:
     good, faults = FAULTS[dataset]
     verdict = check(dataset, [good, *({**good, **changes} for changes, _ in faults)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,6 +89,18 @@ def test_a_backfill_with_other_data_revises_the_closed_month(closed: Settings) -
     revisions = query(closed, "select revision, status from payroll.payroll_runs order by revision")
     assert revisions == [(1, "published"), (2, "published")]
     assert query(closed, "select count(*) from payroll.pay_lines where component_group = 'retro'") == [(0,)]
+
+
+def test_everything_is_its_owners_alone_but_the_way_to_the_bi_copy(closed: Settings) -> None:
+    """After a run, two closings with their extracts, a rebuild and a backfill, under an ordinary umask."""
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [closed.home, *closed.home.rglob("*")]}
+    assert modes.pop(closed.home) == 0o711
+    assert modes.pop(closed.serving_path.parent) == 0o755
+    assert modes.pop(closed.serving_path) == 0o644
+    others = {str(path.relative_to(closed.home)): oct(mode) for path, mode in modes.items() if mode & 0o077}
+    assert others == {}
+    kept = {path.relative_to(closed.home).parts[0] for path in modes}
+    assert kept >= {"landing", "warehouse", "dbt", "quality", "samples", "reports", "payroll", "tiers", ".lock"}
 
 
 def _take_a_day_back(path: Path) -> bool:

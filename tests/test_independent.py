@@ -6,6 +6,7 @@ full of odd cases. What both sides say must be equal, to the last place.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -35,6 +36,7 @@ OTHERS = {
     *("complaints", "complaints_upheld", "complaint_rate", "orders", "sales_amount", "refund_amount", "silent_amount"),
     *("net_sales", "referrals", "serious_violations", "conflicts", "trainings_12_months", "kpi_score"),
 }
+NOT_CALCULATED = (*("complaints", "orders", "targets", "assessments", "hr_events", "disputes", "promotion_cases"),)
 AGENT_DAY = (
     *("sessions", "calls_answered", "first_response_seconds", "response_seconds", "csat_rate", "qa_deduction"),
     "tickets",
@@ -68,16 +70,23 @@ def run(home: Path, source: Path, first: date, last: date, decided: str, publish
 
 
 def write_small_demo(root: Path) -> Path:
-    """25 people with few contacts a day, moving and leaving often, and eleven days of records each month."""
+    """25 people with few contacts a day, moving and leaving often, and eleven days of records each month.
+
+    All are on the main scheme, and what the calculation does not read is not delivered.
+    """
     profile = yaml.safe_load(DEFAULT_PROFILE.read_text(encoding="utf-8"))
     for post, contacts in (("basic", 7), ("vip", 5), ("voice", 8)):
         profile["posts"][post]["contacts"] = contacts
-    profile |= {"dirty_share": 0, "team_size": 6, "reviews_per_day": 2}
+    profile |= {"plan": "cs_2017", "dirty_share": 0, "team_size": 6, "reviews_per_day": 2}
     profile |= {"yearly_leavers": 0.6, "yearly_joiners": 0.6, "yearly_transfers": 0.4}
+    profile["deduction_month"]["slope"] = 0.9  # good and bad lie further apart
+    profile["grades"]["trial"]["share"] = 0.3
     path = root / "profile.yaml"
     path.write_text(yaml.safe_dump(profile, allow_unicode=True), encoding="utf-8")
     first, last = Month.parse(DEMO_MONTHS[0]).first_day, Month.parse(DEMO_MONTHS[-1]).last_day
     out = write_demo(root / "source", 25, first, last, seed=5, profile=load_profile(path)).out
+    for dataset in NOT_CALCULATED:
+        shutil.rmtree(out / dataset)
     for delivery in out.glob("*/*.csv"):
         day = date.fromisoformat(delivery.stem)
         if delivery.parent.name != "employees" and 9 < day.day < Month.of(day).last_day.day - 1:

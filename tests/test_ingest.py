@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ import duckdb
 import pytest
 
 from csperf.datasets import DATASETS, Dataset
+from csperf.demo import load_profile, write_demo
 from csperf.errors import CsperfError
 from csperf.ingest import IngestReport, ingest
 from csperf.landing import QUARANTINE, partition, partitions, read_manifest
@@ -153,18 +155,31 @@ def test_no_delivery_is_not_an_empty_one(shop: Deliveries) -> None:
     assert partition(shop.settings(), "tickets", D2) is None
 
 
-def test_files_are_private(shop: Deliveries) -> None:
-    shop.deliver("tickets", D1, TICKETS, ticket(1), ticket(2, agent="NOBODY"))
-    shop.take_in()
-    modes = {path.stat().st_mode & 0o077 for path in (shop.home / "landing").rglob("*") if path.is_file()}
-    assert modes == {0}
-    assert shop.home.stat().st_mode & 0o077 == 0
-
-
 def test_every_dirty_row_of_a_demo_company_is_set_aside(company: Company) -> None:
     assert company.demo.dirty
     assert company.run.ingest.quarantined == sum(company.demo.dirty.values())
     assert company.run.ingest.messages == []
+
+
+def test_dirty_rows_of_every_dataset_are_set_aside_and_no_good_row(tmp_path: Path) -> None:
+    """Three days (one a Monday, for points) with a dirty row in each delivery, and rows of every dataset."""
+    events = dict.fromkeys(load_profile().events, 1.0)
+    profile = load_profile(dirty_share=1.0, events=events, exchanges=0)
+    days_ = [date(2026, 7, day) for day in (25, 26, 27)]
+    demo = write_demo(tmp_path / "in", 30, days_[0], days_[-1], seed=9, profile=profile)
+    assert {name for name, _ in demo.dirty} == set(DATASETS)
+    settings = Settings(home=tmp_path / "home")
+    report = ingest(settings, open_source(settings, str(demo.out)), days_, AT)
+    assert report.messages == []
+    found, accepted = Counter[str](), Counter[str]()
+    for part in partitions(settings):
+        found[part.dataset] += part.quarantined
+        accepted[part.dataset] += part.rows
+    planted = Counter[str]()
+    for (name, _), count in demo.dirty.items():
+        planted[name] += count
+    assert found == planted
+    assert accepted == demo.rows - planted
 
 
 # ---- the same and other content -----------------------------------------------------------------------------------

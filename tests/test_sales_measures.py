@@ -54,6 +54,7 @@ def measured(tmp_path_factory):
         employee("L", plan="call_center", grade="lead", post=None),
         employee("C", plan="call_center", grade="junior", lead_id="L"),
         employee("D", plan="call_center", grade="junior", lead_id="C"),
+        employee("N", plan="standard", hire_date=february),
     ]
     land(settings, "employees", january, roster)
     for day in DAYS:
@@ -103,6 +104,8 @@ def measured(tmp_path_factory):
             dispute(4, "A", "net_sales", "-50"),
             dispute(5, "A", "sessions", "5", status="open"),
             dispute(6, "A", "self_score", "10"),
+            dispute(7, "C", "volume", "-9", "2026-02"),
+            dispute(8, "N", "sessions", "5"),
         ],
     )
     warehouse.build(settings)
@@ -154,6 +157,9 @@ def measured(tmp_path_factory):
         ("B", "2026Q1", "volume", "4"),
         ("B", "2026-01", "csat_rate", "0.75"),
         ("B", "2026Q1", "csat_rate", "1"),  # a share is disputed in its month only
+        ("C", "2026-02", "volume", "0"),
+        ("C", "2026Q1", "volume", "2"),  # the quarter loses what the month lost, not all that was granted
+        ("N", "2026Q1", "sessions", "0"),  # not yet there in January: refused
         ("A", "2026-01", "sessions", "1"),  # an open dispute changes nothing
         ("A", "2026-01", "self_score", None),  # a dispute on something absent is refused
         ("A", "2026-01", "carried_sales", "-350"),

@@ -40,6 +40,13 @@ def test_messages_name_columns_that_there_are(name: str) -> None:
         assert rule.reason and rule.message
 
 
+@pytest.mark.parametrize("name", DATASETS)
+def test_braces_of_a_query_stand_for_the_batch_alone(name: str) -> None:
+    for rule in load_suite(name).rules:
+        if query := rule.kwargs.get("unexpected_rows_query"):
+            assert "{" not in query.format(batch=name), rule.check
+
+
 def test_no_suite_without_a_dataset() -> None:
     assert {path.stem for path in SUITES_DIR.glob("*.json")} == set(DATASETS)
 

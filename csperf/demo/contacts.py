@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from csperf.demo.chance import Flags, Floats, Ints, day_generator, normal, pick, uniform
+from csperf.demo.columns import HOUR, midnight, people_ids, row_ids, times
 from csperf.demo.people import People
 from csperf.demo.profile import Profile, Trait
 from csperf.demo.shifts import LATE, Shift
 
-HOUR = 3_600_000  # all times here are milliseconds of local time
 CUSTOMER, BOT, AGENT, SYSTEM = range(4)
 SENDERS = ["customer", "bot", "agent", "system"]
 
@@ -54,20 +54,20 @@ def day_factor(profile: Profile, seed: int, day: date) -> float:
 
 def _starts(people: People, today: Shift, yesterday: Shift, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Who takes a contact and when it comes in, ordered by time."""
-    midnight = _milliseconds(today.day)
+    begins = midnight(today.day)
     parts = []
     for shift, night, hours, share in (
         (today, False, 9, 1.0),
         (today, True, 6, 0.75),
         (yesterday, True, 2, 0.25),
     ):
-        chosen = shift.working & (shift.night == night)
+        chosen = shift.working & (shift.night == night) & people.takes_contacts[shift.who]
         who = shift.who[chosen]
         load = _load(people, shift, who) * share * np.where(shift.status[chosen] == LATE, 0.95, 1.0)
         person = np.repeat(who, rng.poisson(load))
         opens = np.array([8, 9, 10, 13])[(uniform(people.seed, "opens", person) * 4).astype(np.int64)]
         opens = opens if not night else np.full(len(person), 18 if shift is today else 0)
-        parts.append((person, midnight + ((opens + rng.random(len(person)) * hours) * HOUR).astype(np.int64)))
+        parts.append((person, begins + ((opens + rng.random(len(person)) * hours) * HOUR).astype(np.int64)))
     person = np.concatenate([part[0] for part in parts])
     start = np.concatenate([part[1] for part in parts])
     order = np.lexsort((person, start))
@@ -85,7 +85,7 @@ def _load(people: People, shift: Shift, who: Ints) -> Floats:
 
 def _chats(people: People, day: date, person: Ints, start: Ints, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
     profile, count = people.profile, len(person)
-    ids = _ids("S", day, count)
+    ids = row_ids("S", day, count)
     turns = 1 + rng.poisson(profile.exchanges, count)
     answered = rng.random(count) >= profile.no_reply_share
 
@@ -126,11 +126,11 @@ def _chats(people: People, day: date, person: Ints, start: Ints, rng: np.random.
     sessions = pa.table(
         {
             "session_id": ids,
-            "agent_id": pa.array(people.ids).take(pa.array(person)),
+            "agent_id": people_ids(people.ids, person),
             "customer_id": _customers(rng, count),
             "channel": pa.array(list(profile.channels)).take(pa.array(channel)),
-            "started_at": _times(start),
-            "ended_at": _times(ended, missing=open_ended),
+            "started_at": times(start),
+            "ended_at": times(ended, missing=open_ended),
             "resolved": pa.array(resolved & answered),
             "csat": _ratings(people, person, rng, allowed=answered),
         }
@@ -140,7 +140,7 @@ def _chats(people: People, day: date, person: Ints, start: Ints, rng: np.random.
             "session_id": ids.take(pa.array(in_session)),
             "message_no": pa.array(number),
             "sender": pa.array(SENDERS).take(pa.array(sender)),
-            "sent_at": _times(at),
+            "sent_at": times(at),
             "text": _texts(profile, sender, rng),
         }
     )
@@ -156,12 +156,12 @@ def _calls(people: People, day: date, person: Ints, start: Ints, rng: np.random.
     ended = np.where(answered, picked_up + (talk * 1000).astype(np.int64), start + rng.integers(5000, 120_000, count))
     return pa.table(
         {
-            "call_id": _ids("C", day, count),
-            "agent_id": pa.array(people.ids).take(pa.array(person)),
+            "call_id": row_ids("C", day, count),
+            "agent_id": people_ids(people.ids, person),
             "customer_id": _customers(rng, count),
-            "queued_at": _times(start),
-            "answered_at": _times(picked_up, missing=~answered),
-            "ended_at": _times(ended),
+            "queued_at": times(start),
+            "answered_at": times(picked_up, missing=~answered),
+            "ended_at": times(ended),
             "csat": _ratings(people, person, rng, allowed=answered),
         }
     )
@@ -193,17 +193,3 @@ def _texts(profile: Profile, sender: Ints, rng: np.random.Generator) -> pa.Array
 
 def _customers(rng: np.random.Generator, count: int) -> pa.Array:
     return pc.binary_join_element_wise("U", pa.array(rng.integers(100_000, 999_999, count)).cast(pa.string()), "")
-
-
-def _ids(letter: str, day: date, count: int) -> pa.Array:
-    numbers = pc.utf8_lpad(pa.array(np.arange(1, count + 1)).cast(pa.string()), 6, "0")
-    return pc.binary_join_element_wise(f"{letter}{day:%Y%m%d}-", numbers, "")
-
-
-def _milliseconds(day: date) -> int:
-    return (day - date(1970, 1, 1)) // timedelta(milliseconds=1)
-
-
-def _times(values: Ints, missing: Flags | None = None) -> pa.Array:
-    """Local times, milliseconds, as a column without a zone; the writer adds the offset."""
-    return pa.array(values, pa.int64(), mask=missing).cast(pa.timestamp("ms"))

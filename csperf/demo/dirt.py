@@ -30,8 +30,35 @@ KINDS: dict[str, dict[str, dict[str, str]]] = {
     },
     "attendance": {"unknown_employee": {"employee_id": "NOBODY"}},
     "points": {"unknown_kind": {"point_id": "X{point_id}", "kind": "bonus"}},
+    "complaints": {
+        "resolved_before_received": {"complaint_id": "X{complaint_id}", "resolved_at": "2001-01-01T00:00:00+00:00"},
+        "unknown_agent": {"complaint_id": "X{complaint_id}", "agent_id": "NOBODY"},
+    },
+    "orders": {
+        "negative_amount": {"order_id": "X{order_id}", "amount": "-1.00"},
+        "duplicate_key": {"refund_amount": "0.01"},
+        "amount_not_a_number": {"order_id": "X{order_id}", "amount": "two hundred"},
+    },
+    "targets": {
+        "unknown_measure": {"measure": "smiles"},
+        "month_not_a_month": {"month": "2026-13"},
+    },
+    "assessments": {
+        "score_out_of_range": {"assessment_id": "X{assessment_id}", "score": "105"},
+        "unknown_kind": {"assessment_id": "X{assessment_id}", "kind": "rumour"},
+    },
+    "hr_events": {"unknown_kind": {"event_id": "X{event_id}", "kind": "birthday"}},
+    "disputes": {
+        "unknown_measure": {"dispute_id": "X{dispute_id}", "measure": "smiles"},
+        "upheld_without_delta": {"dispute_id": "X{dispute_id}", "status": "upheld", "granted_delta": ""},
+    },
+    "promotion_cases": {
+        "announced_before_applied": {"case_id": "X{case_id}", "announced_on": "2001-01-01"},
+        "unreadable_quarter": {"case_id": "X{case_id}", "quarter": "the third"},
+    },
+    "employees": {"unknown_grade": {"employee_id": "X{employee_id}", "grade": "wizard"}},
 }
-TEXT_ONLY = {"csat_not_a_number", "wrong_number_of_fields"}
+TEXT_ONLY = {"csat_not_a_number", "wrong_number_of_fields", "amount_not_a_number", "month_not_a_month"}
 
 
 @dataclass(frozen=True)

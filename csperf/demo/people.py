@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 
 from csperf.demo.chance import Flags, Floats, Ints, normal, pick, uniform
+from csperf.demo.plans import DemoPlan, place_people
 from csperf.demo.profile import Profile
+from csperf.errors import UsageError
 
 NEVER = date(9999, 1, 1).toordinal()
 NOTICE_DAYS = 20  # how long before it HR learns that someone leaves
@@ -19,7 +22,9 @@ NOTICE_DAYS = 20  # how long before it HR learns that someone leaves
 class People:
     """One entry a person in every array. Days are ordinals, NEVER where there is none.
 
-    `posts` and `teams` are indexes, before and after the person's move on day `moved`.
+    `posts` and `teams` are indexes, before and after the person's move on day `moved`; those above the team leads have
+    no post (-1) and take no contacts. `above` is whom a lead or one above the leads reports to, -1 for nobody.
+    `sales_goal` is the month's net sales in CNY that a seller is to reach, 0 for who sells nothing.
     """
 
     seed: int
@@ -27,7 +32,15 @@ class People:
     ids: list[str]
     names: list[str]
     is_lead: Flags
+    above: Ints
+    plans: list[str]
+    usual_plan: str
     grades: list[str]
+    educations: list[str]
+    salaries: list[Decimal | None]
+    sales_goal: Floats
+    orders_a_day: Floats
+    has_target: Flags
     skill: Floats
     hired: Ints
     left: Ints
@@ -49,6 +62,20 @@ class People:
         """Index of each person's post in `profile.posts` on that day."""
         return np.where(self.moved <= day.toordinal(), self.posts[1], self.posts[0])
 
+    @property
+    def takes_contacts(self) -> Flags:
+        return self.posts[0] >= 0
+
+    @property
+    def office_hours(self) -> Flags:
+        """Who works when offices do: leads and those above them."""
+        return self.is_lead | ~self.takes_contacts
+
+    def superior(self, day: date) -> Ints:
+        """Index of each person's superior on that day, -1 for who has none."""
+        office = self.office_hours
+        return np.where(office, self.above, self.team_leads[np.where(office, 0, self.team(day))])
+
     def team(self, day: date) -> Ints:
         return np.where(self.moved <= day.toordinal(), self.teams[1], self.teams[0])
 
@@ -62,22 +89,21 @@ class People:
         """The `employees` delivery of that day: everyone hired so far, those who left included."""
         known = np.flatnonzero(self.hired <= day.toordinal())
         post_codes, post, team = list(self.profile.posts), self.post(day), self.team(day)
-        education = pick([0.25, 0.35, 0.35, 0.05], uniform(self.seed, "education", known))
         city = pick([1.0] * len(self.profile.cities), uniform(self.seed, "city", known))
         told = self.left[known] - NOTICE_DAYS <= day.toordinal()
-        lead = self.team_leads[team[known]]
+        superior = self.superior(day)
         columns: dict[str, list[object]] = {
             "employee_id": [self.ids[i] for i in known],
             "name": [self.names[i] for i in known],
-            "post": [post_codes[post[i]] for i in known],
+            "post": [post_codes[post[i]] if post[i] >= 0 else None for i in known],
             "grade": [self.grades[i] for i in known],
             "team": [self.team_names[team[i]] for i in known],
-            "lead_id": [None if i == of else self.ids[of] for i, of in zip(known, lead, strict=True)],
+            "lead_id": [self.ids[superior[i]] if superior[i] >= 0 else None for i in known],
             "employment": ["part_time" if self.part_time[i] else "full_time" for i in known],
-            "education": [("high_school", "college", "bachelor", "master")[i] for i in education],
+            "education": [self.educations[i] for i in known],
             "city": [self.profile.cities[i] for i in city],
-            "plan": [self.profile.plan] * len(known),
-            "base_salary": [None] * len(known),
+            "plan": [self.plans[i] for i in known],
+            "base_salary": [self.salaries[i] for i in known],
             "hire_date": [date.fromordinal(int(self.hired[i])) for i in known],
             "grade_since": [date.fromordinal(int(self.grade_since[i])) for i in known],
             "leave_date": [
@@ -89,44 +115,60 @@ class People:
         return pa.table({name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()})
 
 
-def make_people(profile: Profile, agents: int, first: date, last: date, seed: int) -> People:
-    """`agents` people employed on the first day, and those who join until the last."""
+def make_people(profile: Profile, plans: list[DemoPlan], agents: int, first: date, last: date, seed: int) -> People:
+    """`agents` people employed on the first day, and those who join until the last, on plans (the usual one first)."""
     joined = _join_days(profile, agents, first, last, seed)
     count = agents + len(joined)
     index = np.arange(count, dtype=np.int64)
     start = first.toordinal()
 
-    shares = [post.share for post in profile.posts.values()]
-    posts = np.concatenate([_spread(shares, agents), pick(shares, uniform(seed, "join post", index[agents:]))])
-    team_names, teams, team_leads = _teams(profile, posts, agents)
+    posts, team_names, teams, team_leads, above = _structure(profile, agents, count, seed)
     is_lead = np.isin(index, team_leads)
+    managing = posts < 0
+    plan_of = place_people(profile, plans, posts, is_lead, agents, seed)
 
-    grade_codes = list(profile.grades)
-    grade = pick([share.share for share in profile.grades.values()], uniform(seed, "grade", index))
-    grade[agents:] = grade_codes.index("trial") if "trial" in grade_codes else 0
-    grade[is_lead] = len(grade_codes) - 1
-    skill = np.array([share.skill for share in profile.grades.values()])[grade] + normal(seed, "skill", index)
+    ranks = _ranks(profile, plans, plan_of, agents, seed)
+    grade_codes, grade_shares = list(profile.grades), list(profile.grades.values())
+    ranks[is_lead] = grade_codes.index(profile.lead_grade)
+    skill = np.array([share.skill for share in grade_shares])[ranks] + normal(seed, "skill", index)
     skill[is_lead] = profile.lead_skill + normal(seed, "skill", index[is_lead]) / 2
+    grades = [grade_codes[rank] for rank in ranks]
+    for i in np.flatnonzero(is_lead):
+        grades[i] = "lead" if plans[plan_of[i]].rule.leads else profile.lead_grade
+    for i in np.flatnonzero(managing):
+        grades[i] = "supervisor" if above[i] >= 0 else "manager"
 
-    tenure = 60 + (uniform(seed, "tenure", index) * 365 * np.where(is_lead, 6, 1 + 1.4 * grade)).astype(np.int64)
+    years = np.where(managing, 10, np.where(is_lead, 6, 1 + 1.4 * ranks))
+    tenure = 60 + (uniform(seed, "tenure", index) * 365 * years).astype(np.int64)
     hired = np.where(index < agents, start - tenure, start)
     hired[agents:] = joined
     since = np.where(index < agents, hired + ((start - hired) * uniform(seed, "since", index)).astype(np.int64), hired)
 
+    stays = is_lead | managing
     stay = (-np.log1p(-uniform(seed, "stay", index)) / max(profile.yearly_leavers, 1e-9) * 365).astype(np.int64)
-    left = np.where(is_lead, NEVER, np.minimum(np.maximum(hired, start) + NOTICE_DAYS + stay, NEVER))
+    left = np.where(stays, NEVER, np.minimum(np.maximum(hired, start) + NOTICE_DAYS + stay, NEVER))
     moves = (-np.log1p(-uniform(seed, "move", index)) / max(profile.yearly_transfers, 1e-9) * 365).astype(np.int64)
     moved = np.minimum(np.maximum(hired, start) + 1 + moves, NEVER)
-    moved = np.where(is_lead | (moved >= left), NEVER, moved)
+    moved = np.where(stays | (moved >= left), NEVER, moved)
     posts_after, teams_after = _moved_to(posts, teams, team_leads, seed)
 
+    sales = [plans[number].rule.sales for number in plan_of]
+    size = np.array([share.sales for share in grade_shares])[ranks]
     return People(
         seed=seed,
         profile=profile,
         ids=[f"E{i + 1:04d}" for i in range(count)],
         names=_names(profile, index, seed),
         is_lead=is_lead,
-        grades=[grade_codes[i] for i in grade],
+        above=above,
+        plans=[plans[number].code for number in plan_of],
+        usual_plan=plans[0].code,
+        grades=grades,
+        educations=_educations(profile, plans, plan_of, seed),
+        salaries=_salaries(profile, plans, plan_of, grades, agents, seed),
+        sales_goal=np.array([goal.target if goal else 0.0 for goal in sales]) * size,
+        orders_a_day=np.array([goal.orders if goal else 0.0 for goal in sales]),
+        has_target=np.array([goal is not None and goal.set for goal in sales], dtype=bool),
         skill=skill,
         hired=hired,
         left=left,
@@ -136,8 +178,73 @@ def make_people(profile: Profile, agents: int, first: date, last: date, seed: in
         teams=(teams, teams_after),
         team_names=team_names,
         team_leads=team_leads,
-        part_time=~is_lead & (uniform(seed, "part time", index) < profile.part_time_share),
+        part_time=np.array([plans[number].rule.employment == "part_time" for number in plan_of]) & ~stays,
     )
+
+
+def _structure(profile: Profile, agents: int, count: int, seed: int) -> tuple[Ints, list[str], Ints, Ints, Ints]:
+    """Posts, names of teams, teams, team leads, and whom the leads and those above them report to.
+
+    The first people are the manager and the supervisors, in a company that has them; they are a team of their own.
+    """
+    shares = [post.share for post in profile.posts.values()]
+    drawn = pick(shares, uniform(seed, "join post", np.arange(agents, count)))
+    managers = 0
+    if agents >= profile.management.people:
+        managers = 1 + max(1, round(agents / profile.team_size / profile.management.teams))
+    posts = np.concatenate([np.full(managers, -1), _spread(shares, agents - managers), drawn])
+    names, teams, leads = _teams(profile, posts, agents)
+    above = np.full(count, -1)
+    if managers:
+        above[1:managers] = 0
+        above[leads] = 1 + np.arange(len(leads)) % (managers - 1)
+        teams[:managers] = len(names)
+        names.append("管理组")
+    return posts, names, teams, leads, above
+
+
+def _ranks(profile: Profile, plans: list[DemoPlan], plan_of: Ints, agents: int, seed: int) -> Ints:
+    """Each person's grade as an index of the profile's, of those that his plan has figures for; joiners start low."""
+    codes = list(profile.grades)
+    chance = uniform(seed, "grade", np.arange(len(plan_of)))
+    ranks = np.zeros(len(plan_of), dtype=np.int64)
+    for number, plan in enumerate(plans):
+        shares = [share.share if code in plan.grades else 0.0 for code, share in profile.grades.items()]
+        if not sum(shares):
+            raise UsageError(f"Plan {plan.code} has figures for none of the demo's grades ({', '.join(codes)}).")
+        ranks[plan_of == number] = pick(shares, chance[plan_of == number])
+        lowest = next(rank for rank, share in enumerate(shares) if share)
+        ranks[agents:][plan_of[agents:] == number] = lowest
+    return ranks
+
+
+def _educations(profile: Profile, plans: list[DemoPlan], plan_of: Ints, seed: int) -> list[str]:
+    codes = list(profile.educations)
+    chance = uniform(seed, "education", np.arange(len(plan_of)))
+    drawn = np.zeros(len(plan_of), dtype=np.int64)
+    for number, plan in enumerate(plans):
+        shares = [share if code in plan.educations else 0.0 for code, share in profile.educations.items()]
+        drawn[plan_of == number] = pick(shares, chance[plan_of == number])
+    return [codes[i] for i in drawn]
+
+
+def _salaries(
+    profile: Profile, plans: list[DemoPlan], plan_of: Ints, grades: list[str], agents: int, seed: int
+) -> list[Decimal | None]:
+    """Base salaries, in whole hundreds of CNY within the range of plan and grade; a few left empty, or above it."""
+    place = uniform(seed, "salary", np.arange(len(grades)))
+    empty = uniform(seed, "no salary", np.arange(len(grades))) < profile.salaries.empty
+    salaries: list[Decimal | None] = [None] * len(grades)
+    ranges = [plans[number].salaries.get(grade) for number, grade in zip(plan_of, grades, strict=True)]
+    for i, between in enumerate(ranges):
+        if between is not None and not empty[i]:
+            low, high = between
+            salaries[i] = low + round(float(high - low) * place[i] / 100) * 100
+    # Nobody is the only one of his plan and above the range: each plan shows a right salary too.
+    later = [i for i in range(agents) if ranges[i] is not None and plan_of[i] in plan_of[:i]]
+    for i in later[: profile.salaries.outside]:
+        salaries[i] = ranges[i][1] + 1000
+    return salaries
 
 
 def _join_days(profile: Profile, agents: int, first: date, last: date, seed: int) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,11 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+PostCode = Literal["basic", "vip", "voice"]
+AssessmentKind = Literal["exam", "self", "peer", "manager", "teamwork", "attitude"]
+EventKind = Literal["serious_violation", "conflict", "training_completed", "honor", "referral_hired"]
+
+
 class Post(_Part):
     share: float = Field(ge=0, le=1)
     contacts: float = Field(ge=0)
@@ -26,6 +32,36 @@ class Post(_Part):
 class GradeShare(_Part):
     share: float = Field(ge=0, le=1)
     skill: float
+    sales: float = Field(gt=0)
+
+
+class SalesGoal(_Part):
+    """What a junior on a plan is to sell: CNY a month, orders on a day of work, and whether a target is set for it."""
+
+    target: float = Field(gt=0)
+    orders: float = Field(gt=0)
+    set: bool = True
+
+
+class PlanRule(_Part):
+    """Who may be on a plan, and what the plan wants to know of him."""
+
+    share: float = Field(ge=0, le=1)
+    posts: tuple[PostCode, ...] = ("basic", "vip", "voice")
+    employment: Literal["full_time", "part_time"] = "full_time"
+    leads: float = Field(default=0, ge=0, le=1)
+    sales: SalesGoal | None = None
+    salary: tuple[str, str] | None = None
+
+
+class Salaries(_Part):
+    empty: float = Field(ge=0, le=1)
+    outside: int = Field(ge=0)
+
+
+class Management(_Part):
+    people: int = Field(ge=10)
+    teams: int = Field(ge=1)
 
 
 class Trait(_Part):
@@ -36,6 +72,40 @@ class Trait(_Part):
 class DayKind(_Part):
     share: float = Field(ge=0, le=1)
     factor: float = Field(ge=0)
+
+
+class Complaints(_Part):
+    per_contact: float
+    upheld: float
+    unresolved: float
+
+
+class Sales(_Part):
+    spread: float
+    skill: float
+    silent: float
+    refunded: float
+    part_refunded: float
+    compensated: float
+    recalled_months: float
+
+
+class Score(_Part):
+    middle: float
+    slope: float
+    spread: float
+
+
+class Assessments(_Part):
+    exam_months: tuple[int, ...]
+    peers: int = Field(ge=0)
+    missing: float
+    scores: dict[AssessmentKind, Score]
+
+
+class Disputes(_Part):
+    share: float
+    measures: dict[str, tuple[Decimal, Decimal, Decimal]]
 
 
 class AttendanceShares(_Part):
@@ -53,16 +123,22 @@ class AttendanceShares(_Part):
 class Profile(_Part):
     """Everything about the made-up company except its size, dates and seed; profile.yaml explains the fields."""
 
-    plan: str
     utc_offset: str = Field(pattern=r"^[+-]\d\d:\d\d$")
-    posts: dict[Literal["basic", "vip", "voice"], Post]
+    plan: str | None
+    all_plans_from: int = Field(ge=1)
+    other_plan: PlanRule
+    plans: dict[str, PlanRule]
+    salaries: Salaries
+    posts: dict[PostCode, Post]
     team_size: int = Field(ge=2)
     lead_load: float
+    lead_grade: str
+    management: Management
     lead_skill: float
     yearly_leavers: float
     yearly_joiners: float
     yearly_transfers: float
-    part_time_share: float
+    educations: dict[Literal["high_school", "college", "bachelor", "master"], float]
     grades: dict[str, GradeShare]
     first_response_seconds: Trait
     answer_seconds: Trait
@@ -81,10 +157,16 @@ class Profile(_Part):
     weekdays: tuple[float, float, float, float, float, float, float]
     busy_days: DayKind
     quiet_days: DayKind
-    holidays: list[str]
     attendance: AttendanceShares
     tickets_per_day: float
     ticket_errors: float
+    complaints: Complaints
+    sales: Sales
+    assessments: Assessments
+    events: dict[EventKind, float]
+    referred_joiners: float = Field(ge=0, le=1)
+    disputes: Disputes
+    promotion_cases: float
     dirty_share: float = Field(ge=0, le=1)
     deductions: list[tuple[str, Literal["A", "B", "C"], int, float]]
     ticket_kinds: list[str]

@@ -1,4 +1,4 @@
-"""What else the made-up company records in a day: QA reviews, tickets and points."""
+"""What else the made-up company records in a day: QA reviews, tickets, complaints and points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from csperf.demo.chance import Ints, day_generator, pick
-from csperf.demo.contacts import HOUR, Contacts, _ids, _milliseconds, _times
+from csperf.demo.columns import HOUR, midnight, people_ids, row_ids, times
+from csperf.demo.contacts import Contacts
 from csperf.demo.people import People
 from csperf.demo.shifts import Shift
 from csperf.sampling import pick_sql
@@ -41,17 +42,17 @@ def reviews_of(people: People, day: date, contacts: Contacts) -> pa.Table:
     which = pick(weights, rng.random(len(review)))
     no_item = item == 0
     reviewer = people.team_leads[(rng.random(len(person)) * len(people.team_leads)).astype(np.int64)]
-    reviewed = _milliseconds(day + timedelta(days=1)) + 10 * HOUR + rng.integers(0, 7 * HOUR, len(person))
+    reviewed = midnight(day + timedelta(days=1)) + 10 * HOUR + rng.integers(0, 7 * HOUR, len(person))
     ids = pa.array(people.ids)
     return pa.table(
         {
-            "review_id": _ids("Q", day, len(person)).take(pa.array(review)),
+            "review_id": row_ids("Q", day, len(person)).take(pa.array(review)),
             "item_no": pa.array(item),
             "interaction_id": interaction.take(pa.array(review)),
             "agent_id": ids.take(pa.array(person[review])),
             "interaction_date": pa.array([day] * len(review), pa.date32()),
             "reviewer_id": ids.take(pa.array(reviewer[review])),
-            "reviewed_at": _times(reviewed[review]),
+            "reviewed_at": times(reviewed[review]),
             "item_code": pa.array([code for code, *_ in deductions]).take(pa.array(which, mask=no_item)),
             "severity": pa.array([severity for _, severity, *_ in deductions]).take(pa.array(which, mask=no_item)),
             "points": pa.array(np.where(no_item, 0, np.array([d[2] for d in deductions])[which])),
@@ -98,22 +99,42 @@ def _drawn(people: People, day: date, contacts: Contacts) -> tuple[Ints, pa.Chun
 def tickets_of(people: People, shift: Shift) -> pa.Table:
     """Tickets created in the day's shifts."""
     rng = day_generator(people.seed, "tickets", shift.day)
-    who = shift.who[shift.working]
+    who = shift.who[shift.working & people.takes_contacts[shift.who]]
     person = np.repeat(who, rng.poisson(people.profile.tickets_per_day, len(who)))
     count = len(person)
-    created = _milliseconds(shift.day) + 8 * HOUR + rng.integers(0, 15 * HOUR, count)
+    created = midnight(shift.day) + 8 * HOUR + rng.integers(0, 15 * HOUR, count)
     order = np.argsort(created, kind="stable")
     person, created = person[order], created[order]
     closed = created + (rng.exponential(6.0, count) * HOUR).astype(np.int64) + 60_000
     kinds = people.profile.ticket_kinds
     return pa.table(
         {
-            "ticket_id": _ids("T", shift.day, count),
-            "agent_id": pa.array(people.ids).take(pa.array(person)),
-            "created_at": _times(created),
-            "closed_at": _times(closed, missing=rng.random(count) < 0.08),
+            "ticket_id": row_ids("T", shift.day, count),
+            "agent_id": people_ids(people.ids, person),
+            "created_at": times(created),
+            "closed_at": times(closed, missing=rng.random(count) < 0.08),
             "kind": pa.array(kinds).take(pa.array((rng.random(count) * len(kinds)).astype(np.int64))),
             "is_error": pa.array(rng.random(count) < people.profile.ticket_errors),
+        }
+    )
+
+
+def complaints_of(people: People, day: date, contacts: Contacts) -> pa.Table:
+    """Complaints of the day's customers; fewer of those whom the skilled served."""
+    rng = day_generator(people.seed, "complaints", day)
+    shares = people.profile.complaints
+    person = np.concatenate([contacts.session_people, contacts.call_people])
+    person = person[rng.random(len(person)) < shares.per_contact * np.exp(-0.3 * people.skill[person])]
+    count = len(person)
+    received = np.sort(midnight(day) + 9 * HOUR + rng.integers(0, 15 * HOUR, count))
+    resolved = received + HOUR + (rng.exponential(30.0, count) * HOUR).astype(np.int64)
+    return pa.table(
+        {
+            "complaint_id": row_ids("K", day, count),
+            "agent_id": people_ids(people.ids, rng.permutation(person)),
+            "received_at": times(received),
+            "upheld": pa.array(rng.random(count) < shares.upheld),
+            "resolved_at": times(resolved, missing=rng.random(count) < shares.unresolved),
         }
     )
 
@@ -121,22 +142,21 @@ def tickets_of(people: People, shift: Shift) -> pa.Table:
 def points_of(people: People, shift: Shift) -> pa.Table:
     """Points that the leads award: on Mondays for the week before, so most days deliver none."""
     rng = day_generator(people.seed, "points", shift.day)
-    who = shift.who if shift.day.weekday() == 0 else shift.who[:0]
+    who = shift.who[people.takes_contacts[shift.who]] if shift.day.weekday() == 0 else shift.who[:0]
     awards = []
     for number, (share, low, high) in enumerate(((0.6, 5, 20), (0.05, 10, 30), (0.03, -10, 20))):
         chosen = who[rng.random(len(who)) < share]
         awards.append((chosen, np.full(len(chosen), number), rng.integers(low, high + 1, len(chosen))))
     person, kind, points = (np.concatenate(parts) for parts in zip(*awards, strict=True))
-    lead = people.team_leads[people.team(shift.day)[person]]
-    lead = np.where(lead == person, people.team_leads[0], lead)
+    superior = people.superior(shift.day)[person]
     return pa.table(
         {
-            "point_id": _ids("P", shift.day, len(person)),
-            "employee_id": pa.array(people.ids).take(pa.array(person)),
+            "point_id": row_ids("P", shift.day, len(person)),
+            "employee_id": people_ids(people.ids, person),
             "date": pa.array([shift.day] * len(person), pa.date32()),
             "kind": pa.array(["execution", "excellent_case", "extra"]).take(pa.array(kind)),
             "points": pa.array(points),
-            "approved_by": pa.array(people.ids).take(pa.array(lead)),
+            "approved_by": people_ids(people.ids, np.where(superior < 0, people.team_leads[0], superior)),
             "note": pa.array(["demo"] * len(person), pa.string()),
         }
     )

@@ -27,7 +27,8 @@ SCORE = "score"
 class Step:
     """One formula of a plan version as SQL over the row `cur` of an employee and period.
 
-    `stage` is measure, component or condition; `level` counts from 0, a step reads steps of lower levels only.
+    `stage` is measure, component, review, condition or contest; `level` counts from 0, a step reads steps of lower
+    levels only. `parts` are columns that its SQL reads besides: name to level and SQL.
     """
 
     stage: str
@@ -40,6 +41,7 @@ class Step:
     value_sql: str
     explanation_sql: str
     inputs: tuple[str, ...]
+    parts: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     extra: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -173,7 +175,7 @@ def _compile(scope: Scope, keys: tuple[str, ...], formula: str) -> Compiled:
         return Compiler(scope).compile(formula)
     except FormulaError as error:
         scope.found.extend(Located(keys, reason) for reason in mistakes_in(scope, formula, error))
-        return Compiled(constant(Decimal(0)), "''", ())
+        return Compiled(constant(Decimal(0)), "''", (), {})
 
 
 def _levels(scope: Scope, needs: Mapping[str, Iterable[str]], kind: str) -> dict[str, int]:
@@ -218,6 +220,7 @@ def _measure_steps(scope: Scope, measures: Mapping[str, Measure], period: str) -
             value_sql=result.value.rounded(MEASURE_PLACES),
             explanation_sql=result.explanation,
             inputs=result.inputs,
+            parts=result.parts,
         )
         for position, (name, result) in enumerate(compiled.items())
     ]
@@ -230,10 +233,12 @@ def _component_steps(scope: Scope, components: Mapping[str, Component]) -> list[
     for position, (name, result) in enumerate(compiled.items()):
         component = components[name]
         extra: dict[str, str | None] = {"component_group": component.group, "frequency": component.frequency}
+        parts = dict(result.parts)
         for part in ("base", "rate", "quantity"):
             text = getattr(component, part)
-            shown = _compile(scope, ("components", name, part), text).value if text else None
-            extra[f"{part}_sql"] = shown.rounded(MEASURE_PLACES) if shown else None
+            shown = _compile(scope, ("components", name, part), text) if text else None
+            extra[f"{part}_sql"] = shown.value.rounded(MEASURE_PLACES) if shown else None
+            parts |= shown.parts if shown else {}
         steps.append(
             Step(
                 stage="component",
@@ -246,6 +251,7 @@ def _component_steps(scope: Scope, components: Mapping[str, Component]) -> list[
                 value_sql=result.value.rounded(MONEY_PLACES),
                 explanation_sql=result.explanation,
                 inputs=result.inputs,
+                parts=parts,
                 extra=extra,
             )
         )
@@ -266,6 +272,7 @@ def _review_step(scope: Scope, name: str, keys: tuple[str, ...], formula: str) -
         value_sql=result.value.rounded(MEASURE_PLACES),
         explanation_sql=result.explanation,
         inputs=result.inputs,
+        parts=result.parts,
     )
 
 
@@ -329,6 +336,7 @@ def _contest_step(scope: Scope, contest: Contest, rule: int, position: int) -> S
         value_sql=by.value.rounded(MEASURE_PLACES),
         explanation_sql=by.explanation,
         inputs=by.inputs,
+        parts=by.parts,
         extra={"rule": str(rule), "within": ",".join(contest.within), "measure": CONTEST}
         | {"threshold_sql": _compile(scope, (*keys, "places"), contest.places).value.rounded(MEASURE_PLACES)},
     )
@@ -348,6 +356,7 @@ def _condition_step(
         value_sql=value.value.rounded(MEASURE_PLACES),
         explanation_sql=value.explanation,
         inputs=(*value.inputs, *threshold.inputs),
+        parts={**value.parts, **threshold.parts},
         extra={
             "rule": str(rule),
             "operator": condition.operator,

@@ -6,8 +6,10 @@ below pass, nothing else parses.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol, cast
@@ -35,14 +37,21 @@ from csperf.policy.values import (
     wide,
 )
 
+# SQL longer than this, or with a query in it, becomes a column of its own: a formula names it more than once.
+_LONG = 120
+
 
 @dataclass(frozen=True)
 class Compiled:
-    """A formula as SQL: its value, a text that shows the figures it was reckoned with, and the names it read."""
+    """A formula as SQL: its value, a text that shows the figures it was reckoned with, and the names it read.
+
+    `parts` are columns that both read as `cur.<name>`: name to level (a part reads parts of lower levels only) and SQL.
+    """
 
     value: Value
     explanation: str
     inputs: tuple[str, ...]
+    parts: dict[str, tuple[int, str]]
 
 
 class Names(Protocol):
@@ -66,17 +75,22 @@ class Names(Protocol):
 
 @dataclass
 class Compiler:
-    """Compiles one formula; `inputs` gathers the names that it reads."""
+    """Compiles one formula; `inputs` gathers the names that it reads, `parts` what became columns of their own.
+
+    Inside a look over months nothing does, for `cur` is not the month's row there.
+    """
 
     names: Names
     inputs: dict[str, None] = field(default_factory=dict)
+    parts: dict[str, tuple[int, str]] = field(default_factory=dict)
     open_terms: tuple[str, ...] = ()
+    parted: bool = True
 
     def compile(self, text: str) -> Compiled:
         """The formula as SQL. FormulaError when it does not parse, reads an unknown name or a forbidden function."""
         node = parse(text)
-        value, explanation = self.number(node), explain(self, node)
-        return Compiled(value, explanation, tuple(self.inputs))
+        value, explanation = self._parted(self.number(node)), explain(self, node)
+        return Compiled(value, explanation, tuple(self.inputs), self.parts)
 
     # ---- values -----------------------------------------------------------------------------------------------
 
@@ -99,7 +113,24 @@ class Compiler:
                 f"'{show(node)}' is not allowed in a formula; it may use + - * /, comparisons, case, "
                 f"{', '.join((*_SQL_FUNCTIONS, *sorted(_FUNCTIONS)))}"
             )
-        return handler(self, node)
+        value = handler(self, node)
+        return self._parted(value) if self.parted and type(node) in _PARTED else value
+
+    def _parted(self, value: Value) -> Value:
+        if value.kind == "text":
+            return value
+        below = value.denominator
+        return replace(
+            value, numerator=self._part(value.numerator), denominator=self._part(below) if below is not None else None
+        )
+
+    def _part(self, sql: str) -> str:
+        if len(sql) <= _LONG and "(select" not in sql:
+            return sql
+        name = f"part_{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
+        level = 1 + max((self.parts[read][0] for read in re.findall(r"cur\.(part_[0-9a-f]{12})", sql)), default=0)
+        self.parts[name] = (level, sql)
+        return f"cur.{name}"
 
     def _literal(self, node: exp.Literal) -> Value:
         if node.is_string:
@@ -182,8 +213,14 @@ class Compiler:
         return choose(branches, self.number(default) if default is not None else None)
 
     def _extreme(self, node: exp.Greatest | exp.Least) -> Value:
-        operator = ">=" if isinstance(node, exp.Greatest) else "<="
+        name, operator = ("greatest", ">=") if isinstance(node, exp.Greatest) else ("least", "<=")
         values = [self.number(part) for part in (node.this, *node.expressions)]
+        if all(value.denominator is None for value in values):
+            # SQL's own passes over what is absent; here it makes the result absent.
+            scale = max(value.scale for value in values)
+            all_there = " and ".join(present(value) for value in values)
+            listed = ", ".join(wide(value.numerator, scale) for value in values)
+            return Value(f"(case when {all_there} then {name}({listed}) end)", scale)
         result = values[0]
         for value in values[1:]:
             # An absent one makes the result absent: neither comparison holds then.
@@ -208,6 +245,9 @@ class Compiler:
 
     def _coalesce(self, node: exp.Coalesce) -> Value:
         values = [self.number(part) for part in (node.this, *node.expressions)]
+        if all(value.denominator is None for value in values):
+            scale = max(value.scale for value in values)
+            return Value(f"coalesce({', '.join(wide(value.numerator, scale) for value in values)})", scale)
         branches = [(Value(f"({present(value)})", kind="truth"), value) for value in values[:-1]]
         return choose(branches, values[-1])
 
@@ -277,6 +317,9 @@ _COMPARISONS: dict[type[exp.Expression], str] = {
     exp.LT: "<",
     exp.LTE: "<=",
 }
+
+# Nodes whose value is read again and again by what stands around them.
+_PARTED = (exp.Column, exp.Case, exp.Greatest, exp.Least, exp.Coalesce, exp.Floor, exp.Round, exp.Anonymous)
 
 _HANDLERS: dict[type[exp.Expression], Callable[[Compiler, exp.Expression], Value]] = {
     exp.Literal: Compiler._literal,  # type: ignore[dict-item]

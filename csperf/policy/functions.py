@@ -161,7 +161,7 @@ def _scaled_up(compiler: Compiler, node: exp.Anonymous) -> Value:
 
 
 def _monthly(compiler: Compiler) -> Compiler:
-    return replace(compiler, names=compiler.names.monthly())
+    return replace(compiler, names=compiler.names.monthly(), parted=False)
 
 
 def _window(months: int) -> str:

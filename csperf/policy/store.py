@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,7 @@ import duckdb
 from csperf.policy.compile import Step
 from csperf.policy.library import Library, base_measures, load_plans, plans_digest, version_code
 from csperf.policy.models import Part, Plan, Version
+from csperf.quality import insert_rows
 from csperf.settings import Settings
 
 FOREVER = date(9999, 12, 31)
@@ -28,7 +30,7 @@ _TABLES = {
     "step varchar, period varchar, everyone boolean, level integer, position integer, formula varchar, "
     "value_sql varchar, explanation_sql varchar, inputs varchar, component_group varchar, frequency varchar, "
     "base_sql varchar, rate_sql varchar, quantity_sql varchar, rule integer, operator varchar, "
-    "threshold_sql varchar, measure varchar, within varchar",
+    "threshold_sql varchar, measure varchar, within varchar, parts varchar",
     "measures": "measure varchar, label_zh varchar, label_en varchar, unit varchar, derived boolean, everyone boolean",
     "levels": "plan varchar, plan_version varchar, measure varchar, value decimal(38,6), code varchar, "
     "label_zh varchar, label_en varchar",
@@ -42,7 +44,8 @@ _TABLES = {
 }
 
 # Exact division with one rounding: the remainder is taken off as decimals, so that the quotient is a whole number
-# before it ever becomes a double, and doubles hold whole numbers exactly up to 2^53.
+# before it ever becomes a double, and doubles hold whole numbers exactly up to 2^53. What goes in stands there several
+# times, so long numerators and denominators are columns of their own by then (formula.py).
 _MACROS = (
     "create or replace macro policy.half_up(n, d, factor, unit) as "
     "case when d = 0 then null else sign(n) * sign(d) * unit * cast(round("
@@ -60,12 +63,9 @@ def load_policies(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     """Fill the `policy` schema of the warehouse from the plan files; returns the digest of all plans."""
     plans = load_plans(settings)
     con.execute("create schema if not exists policy")
-    rows = {name: list(maker(plans)) for name, maker in _ROWS.items()}
     for name, columns in _TABLES.items():
         con.execute(f"create or replace table policy.{name} ({columns})")
-        if rows[name]:
-            marks = ", ".join("?" * len(rows[name][0]))
-            con.executemany(f"insert into policy.{name} values ({marks})", rows[name])
+        insert_rows(con, f"policy.{name}", columns, list(_ROWS[name](plans)))
     for macro in _MACROS:
         con.execute(macro)
     return plans_digest(plans)
@@ -144,6 +144,7 @@ def _step_rows(plans: Plans) -> Iterator[Row]:
                 *(extra.get(name) for name in names),
                 *(int(rule) if rule else None, extra.get("operator"), extra.get("threshold_sql")),
                 *(extra.get("measure"), extra.get("within")),
+                json.dumps([[name, level, sql] for name, (level, sql) in step.parts.items()]) if step.parts else None,
             )
 
 

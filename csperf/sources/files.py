@@ -17,6 +17,7 @@ from csperf.sources.convert import connect, copy_parquet, quote, typed_select
 from csperf.sources.spool import Delivery, Spool, Unparsed
 from csperf.sources.tables import FORMATS, FileFormat, Table, read_table
 from csperf.sources.texts import Unreadable
+from csperf.storage import private_dir
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class FileSource:
 
     def extract(self, dataset: Dataset, dates: Sequence[date], spool: Path) -> Spool:
         """The files of those dates; of a full dataset also the one in force before them."""
-        spool.mkdir(parents=True, exist_ok=True)
+        private_dir(spool)
         result = Spool(dataset, spool)
         files = self._files(dataset)
         with connect(self._settings, str(spool / "tmp")) as con:

@@ -24,6 +24,7 @@ from csperf.sources.spool import DATE, Delivery, Spool, Unparsed
 from csperf.sources.sql import missing_columns, range_parameters, retrying, runs
 from csperf.sources.tables import FORMATS, FileFormat, Table, read_table
 from csperf.sources.texts import Unreadable
+from csperf.storage import private_dir
 
 _LINE, _FILE = "_line", "_file"
 
@@ -63,7 +64,7 @@ class MappedSource:
 
     def extract(self, dataset: Dataset, dates: Sequence[date], spool: Path) -> Spool:
         """The mapped rows of those dates, with what the mapping's rules leave out counted in the deliveries."""
-        spool.mkdir(parents=True, exist_ok=True)
+        private_dir(spool)
         asked, mapped = sorted(set(dates)), self._mapping.datasets[dataset.name]
         with connect(self._settings, str(spool / "tmp")) as con:
             if mapped.sources:

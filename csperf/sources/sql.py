@@ -18,6 +18,7 @@ from csperf.sources.convert import connect, ident
 from csperf.sources.databases import ConnectionLost, Database, Parameters, QueryRefused, Session
 from csperf.sources.files import chosen_dates
 from csperf.sources.spool import Delivery, Spool
+from csperf.storage import private_dir
 
 # A column of a full dataset's table that tells which date a row was delivered as of.
 AS_OF = "as_of"
@@ -53,7 +54,7 @@ class SqlSource:
 
     def extract(self, dataset: Dataset, dates: Sequence[date], spool: Path) -> Spool:
         """The rows of those dates, by one query over the range; a full table as it is now, on the last date."""
-        spool.mkdir(parents=True, exist_ok=True)
+        private_dir(spool)
         with connect(self._settings, str(spool / "tmp")) as con:
             return self._extract(con, dataset, sorted(set(dates)), spool)
 

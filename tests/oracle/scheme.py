@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from decimal import Decimal
 from fractions import Fraction
 
+from tests.oracle.cards import Lines
 from tests.oracle.landing import Person
-from tests.oracle.rounding import exact, rounded
+from tests.oracle.periods import Period
+from tests.oracle.rounding import exact
+from tests.oracle.tiers import Decision, decided, not_rated
 
 Numbers = Mapping[str, Fraction]
 
@@ -52,29 +54,6 @@ class Scorecard:
         return found
 
 
-@dataclass(frozen=True)
-class Decision:
-    """A quarter's decision on an employee."""
-
-    decision: str
-    plan: str
-    post: str | None
-    grade_before: str
-    grade_after: str
-    effective_from: date
-
-    @property
-    def changed(self) -> bool:
-        return self.grade_before != self.grade_after
-
-
-def with_grade(person: Person, decision: Decision) -> Person:
-    """The employee with a grade decided for him, unless his roster carries one since that day or later."""
-    if person.grade_since >= decision.effective_from:
-        return person
-    return replace(person, grade=decision.grade_after, grade_since=decision.effective_from)
-
-
 def coefficient(post: str, deduction: Fraction) -> Fraction | None:
     """The band that a month's deduction lies in; None: no performance pay this month."""
     if post == "vip":
@@ -91,7 +70,6 @@ def coefficient(post: str, deduction: Fraction) -> Fraction | None:
 
 def scorecards(people: Mapping[str, Person], measures: Mapping[str, Numbers]) -> dict[str, Scorecard]:
     """Everyone's scorecard of a month."""
-    means = post_means(people, measures)
     cards = {}
     for who, person in people.items():
         values = {name: exact(number) for name, number in measures[who].items()}
@@ -108,8 +86,8 @@ def scorecards(people: Mapping[str, Person], measures: Mapping[str, Numbers]) ->
             band = coefficient(person.post, values["qa_deduction"])
             rating = _rating(band or Fraction())
             total = _total(parts, band or Fraction(), values)
-            if person.post in means:
-                meets = values["volume"] >= means[person.post]
+            if "volume_post_mean" in values:
+                meets = values["volume"] >= values["volume_post_mean"]
         cards[who] = Scorecard(
             person=person,
             parts=parts,
@@ -121,15 +99,6 @@ def scorecards(people: Mapping[str, Person], measures: Mapping[str, Numbers]) ->
             meets_base_indicator=meets,
         )
     return {who: replace(card, rank_in_post=_rank(card, cards.values())) for who, card in cards.items()}
-
-
-def post_means(people: Mapping[str, Person], measures: Mapping[str, Numbers]) -> dict[str, Fraction]:
-    """The mean volume of each post, over its people with scheduled days."""
-    volumes: dict[str, list[Fraction]] = {}
-    for who, person in people.items():
-        if person.post is not None and measures[who]["scheduled_days"] > 0:
-            volumes.setdefault(person.post, []).append(measures[who]["volume"])
-    return {post: exact(sum(numbers, Fraction()) / len(numbers)) for post, numbers in volumes.items()}
 
 
 def _total(parts: Numbers, band: Fraction, values: Numbers) -> Fraction | None:
@@ -163,52 +132,34 @@ def _rank(card: Scorecard, cards: Iterable[Scorecard]) -> int | None:
     return len(better) + 1
 
 
-def pay_lines(cards: Mapping[str, Scorecard], measures: Mapping[str, Numbers]) -> list[tuple[str, str, Decimal]]:
-    """The month's lines: employee, component, amount."""
-    lines = []
-    for who, card in cards.items():
-        part = _share_of_month(measures[who])
-        lines.append((who, "base_pay", rounded(3000 * part, 2)))
-        points = Fraction() if card.no_performance_pay else card.total_points
-        if points is not None:
-            lines.append((who, "performance_pay", rounded(points / 2, 2)))
-        if card.person.grade in ALLOWANCE:
-            lines.append((who, "grade_allowance", rounded(ALLOWANCE[card.person.grade] * part, 2)))
-    return lines
-
-
-def _share_of_month(values: Numbers) -> Fraction:
-    if not values["scheduled_days"]:
-        return Fraction()
-    return values["active_days"] / values["calendar_days"] * values["paid_days"] / values["scheduled_days"]
+def pay_lines(card: Scorecard, part: Fraction) -> Lines:
+    """The month's lines: component and amount; `part` is the share of the month that is paid."""
+    points = Fraction() if card.no_performance_pay else card.total_points
+    return {
+        "base_pay": 3000 * part,
+        "performance_pay": None if points is None else points / 2,
+        "grade_allowance": ALLOWANCE[card.person.grade] * part if card.person.grade in ALLOWANCE else None,
+    }
 
 
 def decide(
-    first: date,
-    last: date,
+    quarter: Period,
     people: Mapping[str, Person],
-    quarter: Mapping[str, Numbers],
+    values: Mapping[str, Numbers],
     months: Sequence[Mapping[str, Numbers]],
     cards: Sequence[Mapping[str, Scorecard]],
 ) -> dict[str, Decision]:
-    """The decision on everyone active in the quarter."""
-    decided = {}
+    """The decision on everyone of the scheme; `months` and `cards` are those of the quarter's three months."""
+    decisions = {}
     for who, person in people.items():
-        grade = person.grade
-        gone = person.leave_date is not None and person.leave_date < last
-        if gone or _joined_late(person, first) or grade not in LADDER:
+        if not_rated(person, quarter) or person.grade not in LADDER:
             outcome = "not_rated"
         else:
-            outcome = _outcome(first, person, quarter[who], [m.get(who) for m in months], [c.get(who) for c in cards])
-        step = {"promote": 1, "demote": -1}.get(outcome, 0)
-        after = LADDER[LADDER.index(grade) + step] if step else grade
-        decided[who] = Decision(outcome, person.plan, person.post, grade, after, last + timedelta(days=1))
-    return decided
-
-
-def _joined_late(person: Person, first: date) -> bool:
-    """Hired after the quarter's first month: not active in all of its months."""
-    return (person.hire_date.year, person.hire_date.month) > (first.year, first.month)
+            outcome = _outcome(
+                quarter.first, person, values[who], [m.get(who) for m in months], [c.get(who) for c in cards]
+            )
+        decisions[who] = decided(person, outcome, LADDER, quarter.last + timedelta(days=1))
+    return decisions
 
 
 def _outcome(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csperf.policy.compile import Scope
-from csperf.policy.formula import Compiler
+from csperf.policy.formula import Compiled, Compiler
 from csperf.policy.models import Figure, Version
 from csperf.policy.store import _MACROS
 from csperf.policy.values import FormulaError
@@ -49,9 +49,18 @@ def evaluate(con, formula: str, places: int = 2, **row) -> Decimal | None:
         f" as {name}"
         for name, value in given.items()
     )
+    rows = with_parts(compiled, f"(select {columns})")
     return con.execute(
-        f"select {compiled.value.rounded(places)}, {compiled.explanation} from (select {columns}) as cur"
+        f"select {compiled.value.rounded(places)}, {compiled.explanation} from {rows} as cur"
     ).fetchone()[0]
+
+
+def with_parts(compiled: Compiled, rows: str) -> str:
+    """A relation with the formula's parts as columns beside it, level by level."""
+    for level in sorted({level for level, _ in compiled.parts.values()}):
+        columns = ", ".join(f"{sql} as {name}" for name, (at, sql) in compiled.parts.items() if at == level)
+        rows = f"(select cur.*, {columns} from {rows} as cur)"
+    return rows
 
 
 def half_up(value: Fraction, places: int) -> Decimal:
@@ -169,6 +178,7 @@ def test_what_is_no_formula_is_refused_with_a_reason(formula, words):
 def test_an_explanation_shows_the_figures_and_the_branch_taken(con):
     compiled = Compiler(scope()).compile("case when rest = 0 then 0 else volume * rate end")
     row = "(select cast(4 as decimal(18,6)) as rest, cast(200 as decimal(18,6)) as volume, 'junior' as grade) as cur"
-    text = con.execute(f"select {compiled.explanation} from {row}").fetchone()[0]
+    rows = with_parts(compiled, row.removesuffix(" as cur"))
+    text = con.execute(f"select {compiled.explanation} from {rows} as cur").fetchone()[0]
     assert text == "volume 200 × rate 0.15"
     assert half_up(Fraction(-1, 200), 2) == Decimal("-0.005").quantize(Decimal("0.01"), ROUND_HALF_UP)

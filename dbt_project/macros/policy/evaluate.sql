@@ -15,7 +15,7 @@
     {%- set query -%}
         select
             plan, plan_version, step, everyone, level, value_sql, explanation_sql, component_group, frequency,
-            base_sql, rate_sql, quantity_sql, rule, operator, threshold_sql, measure, within
+            base_sql, rate_sql, quantity_sql, rule, operator, threshold_sql, measure, within, parts
         from {{ source('policy', 'steps') }}
         where
             stage = '{{ stage }}'
@@ -43,21 +43,11 @@
     (extract(year from {{ column }}) * 12 + extract(month from {{ column }}))
 {%- endmacro %}
 
-{#- Whether any of the steps reads earlier months, or who reports to whom. -#}
-{% macro steps_read(steps, words) -%}
-    {%- set found = namespace(any=false) -%}
-    {%- for step in steps -%}
-        {%- if words in (step['value_sql'] or '') or words in (step['threshold_sql'] or '') -%}
-            {%- set found.any = true -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(found.any) }}
-{%- endmacro %}
-
-{#- CTEs `<name>_1` … over `<name>_0`, one a level; returns the name of the last. -#}
+{#- CTEs `<name>_1` … over `<name>_0`, one a level of steps, each after those of the parts that its steps read. -#}
 {% macro level_ctes(name, steps) -%}
-    {%- set last = namespace(level=-1) -%}
+    {%- set known = [] -%}
     {%- for level, found in steps | groupby('level') %}
+{{- parts_ctes(name ~ '_' ~ loop.index0, found, known) }}
 , {{ name }}_{{ loop.index }} as (
     select
         cur.*
@@ -70,8 +60,45 @@
         {%- endif %}
         {%- endfor %}
         {%- endfor %}
-    from {{ name }}_{{ loop.index0 }} as cur
+    from {{ name }}_{{ loop.index0 }}_parts as cur
 )
+    {%- endfor %}
+{%- endmacro %}
+
+{#- The CTE `<name>_parts`: the rows of a CTE with the parts that steps read as columns beside them. A part reads parts
+    of lower levels only, so there is a CTE a level. `known` are parts that are columns already; new ones are added. -#}
+{% macro parts_ctes(name, steps, known) -%}
+    {%- set fresh = [] -%}
+    {%- for step in steps if step['parts'] -%}
+        {%- for part in fromjson(step['parts']) if part[0] not in known -%}
+            {%- do known.append(part[0]) -%}
+            {%- do fresh.append({'part': part[0], 'level': part[1], 'sql': part[2]}) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- set last = namespace(name=name) -%}
+    {%- for level, parts in fresh | groupby('level') %}
+, {{ name }}_parts_{{ loop.index }} as (
+    select
+        cur.*
+        {%- for part in parts %}
+        , {{ part['sql'] }} as {{ part['part'] }}
+        {%- endfor %}
+    from {{ last.name }} as cur
+)
+    {%- set last.name = name ~ '_parts_' ~ loop.index %}
+    {%- endfor %}
+, {{ name }}_parts as (
+    select * from {{ last.name }}
+)
+{%- endmacro %}
+
+{#- For each plan that the steps are of, its members' rows with the parts that its steps read: `planned_<plan>_parts`. -#}
+{% macro planned_ctes(rows, steps) -%}
+    {%- for plan, own in steps | groupby('plan') %}
+, planned_{{ plan }} as (
+    select * from {{ rows }} where plan = '{{ plan }}'
+)
+{{- parts_ctes('planned_' ~ plan, own, []) }}
     {%- endfor %}
 {%- endmacro %}
 

@@ -3,11 +3,12 @@
     whose derived ones are taken from there: `this`, or the month `before` while this month's are just being reckoned.
     Rendered references, for dbt would cut a plain one down to the batch's own month. -#}
 {% macro months_cte(derived, month, stored) -%}
+{%- set names = derived_names() -%}
 months as (
     select
         wide.*
         , {{ month_number('wide.month_start') }} as month_no
-        {%- for name in derived_names() %}
+        {%- for name in names %}
         , {{ 'stored.' ~ name if derived else 'cast(null as decimal(18, 6)) as ' ~ name }}
         {%- endfor %}
     from {{ ref('period_wide').render() }} as wide
@@ -16,7 +17,7 @@ months as (
         select
             employee_id
             , month_start
-            {{- derived_columns(derived_names()) }}
+            {{- derived_columns(names) }}
         from {{ derived }}
         {%- if stored == 'before' %}
         where month_start < cast('{{ month }}' as date)
@@ -51,26 +52,30 @@ reports as (
 {#- The rows of a period kind whose last month is the given one, with the measures of quarter and year beside a
     month's (`quarter__…`, `year__…`). `derived` tells which stored derived measures to add (month, quarter, year). -#}
 {% macro period_rows(month, kind='month', derived=[]) -%}
+    {%- set longer_kinds = ['quarter', 'year'] if kind == 'month' else [] -%}
+    {%- set base = base_measure_names() if longer_kinds else [] -%}
+    {%- set names = {} -%}
+    {%- for each in derived -%}{%- do names.update({each: derived_names(each)}) -%}{%- endfor -%}
     select
         wide.*
         , {{ month_number('wide.month_start') }} as month_no
         {%- if kind in derived %}
-        {%- for name in derived_names(kind) %}
+        {%- for name in names[kind] %}
         , derived_{{ kind }}.{{ name }}
         {%- endfor %}
         {%- endif %}
-        {%- for longer in (['quarter', 'year'] if kind == 'month' else []) %}
-        {%- for name in base_measure_names() %}
+        {%- for longer in longer_kinds %}
+        {%- for name in base %}
         , {{ longer }}_wide.{{ name }} as {{ longer }}__{{ name }}
         {%- endfor %}
         {%- if longer in derived %}
-        {%- for name in derived_names(longer) %}
+        {%- for name in names[longer] %}
         , derived_{{ longer }}.{{ name }} as {{ longer }}__{{ name }}
         {%- endfor %}
         {%- endif %}
         {%- endfor %}
     from {{ ref('period_wide') }} as wide
-    {%- for longer in (['quarter', 'year'] if kind == 'month' else []) %}
+    {%- for longer in longer_kinds %}
     left join {{ ref('period_wide') }} as {{ longer }}_wide
         on
             wide.employee_id = {{ longer }}_wide.employee_id
@@ -81,7 +86,7 @@ reports as (
     left join (
         select
             employee_id
-            {{- derived_columns(derived_names(each)) }}
+            {{- derived_columns(names[each]) }}
         from {{ ref('derived_measures') }}
         where period_kind = '{{ each }}' and month_start = cast('{{ month }}' as date)
         group by employee_id
@@ -93,12 +98,13 @@ reports as (
 
 {#- The stored derived measures of quarters up to a month: the CTE `quarters` that a look over quarters reads. -#}
 {% macro quarters_cte(derived, month) -%}
+{%- set names = derived_names('quarter') -%}
 quarters as (
-    {%- if derived and derived_names('quarter') %}
+    {%- if derived and names %}
     select
         employee_id
         , {{ month_number('month_start') }} as month_no
-        {{- derived_columns(derived_names('quarter')) }}
+        {{- derived_columns(names) }}
     from {{ derived }}
     where period_kind = 'quarter' and month_start <= cast('{{ month }}' as date)
     group by employee_id, month_start
@@ -106,7 +112,7 @@ quarters as (
     select
         cast(null as varchar) as employee_id
         , 0 as month_no
-        {%- for name in derived_names('quarter') %}
+        {%- for name in names %}
         , cast(null as decimal(18, 6)) as {{ name }}
         {%- endfor %}
     where false

@@ -63,12 +63,11 @@ ladder as (
         , cur.hire_date
         , {{ step['value_sql'] }} as score
         , {{ step['threshold_sql'] }} as places
-    from everyone as cur
+    from planned_{{ step['plan'] }}_parts as cur
     inner join first_{{ loop.index }} as first_rule
         on cur.employee_id = first_rule.employee_id
     where
-        cur.plan_version = '{{ step['plan_version'] }}'
-        and first_rule.rule = {{ step['rule'] }}
+        first_rule.rule = {{ step['rule'] }}
         and cur.active_all_months = 1
         and cur.active_last_day = 1
 )
@@ -102,12 +101,11 @@ ladder as (
         , {{ step['threshold_sql'] }} as threshold
         , coalesce(places.place <= places.places, false) as met
         , cur.plan_version
-    from everyone as cur
+    from planned_{{ step['plan'] }}_parts as cur
     inner join {{ source('policy', 'tier_moves') }} as moves
         on cur.plan_version = moves.plan_version and cur.grade = moves.grade and moves.rule = {{ step['rule'] }}
     left join places_{{ loop.index }} as places
         on cur.employee_id = places.employee_id
-    where cur.plan_version = '{{ step['plan_version'] }}'
 )
     {%- endfor %}
 {%- endmacro %}

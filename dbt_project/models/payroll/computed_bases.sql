@@ -4,7 +4,11 @@
 {#- The unprorated monthly base of each employee whose plan has one; empty where the roster's base_salary is not what
     the plan allows for the grade, or the plan has no figure for it. -#}
 
-{%- set month = batch_month() %}
+{%- set month = batch_month() -%}
+{%- set steps = [] -%}
+{%- for step in steps_in_force('review', month) if step['step'] == 'base' -%}
+    {%- do steps.append(step) -%}
+{%- endfor %}
 
 with recursive
 
@@ -13,16 +17,16 @@ with recursive
 , {{ quarters_cte(ref('derived_measures').render(), month) }}
 
 , {{ pay_rows_ctes(month) }}
+{{- planned_ctes('everyone', steps) }}
 
 , bases as (
-    {%- for step in steps_in_force('review', month) if step['step'] == 'base' %}
+    {%- for step in steps %}
     select
         cur.employee_id
         , cur.month_start
         , {{ step['value_sql'] }} as base_amount
         , '{{ step['plan_version'] }}' as policy_version
-    from everyone as cur
-    where cur.plan = '{{ step['plan'] }}'
+    from planned_{{ step['plan'] }}_parts as cur
     union all
     {%- endfor %}
     select

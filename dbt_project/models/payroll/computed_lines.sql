@@ -16,7 +16,7 @@
         {%- do steps.append({
             'plan': step['plan'], 'plan_version': step['plan_version'], 'step': step['step'], 'level': step['level'],
             'component_group': step['component_group'], 'value_sql': 'cast(null as decimal(18, 2))',
-            'explanation_sql': 'cast(null as varchar)'}) -%}
+            'explanation_sql': 'cast(null as varchar)', 'parts': none}) -%}
     {%- endif -%}
 {%- endfor %}
 

@@ -17,6 +17,7 @@ with recursive
 , {{ quarters_cte(ref('derived_measures').render(), month) }}
 
 , {{ pay_rows_ctes(month) }}
+{{- planned_ctes('everyone', shares) }}
 
 , bases as (
     select
@@ -33,8 +34,7 @@ with recursive
         , {{ step['value_sql'] }} as raise_share
         , {{ step['explanation_sql'] }} as explanation
         , '{{ step['plan_version'] }}' as policy_version
-    from everyone as cur
-    where cur.plan = '{{ step['plan'] }}'
+    from planned_{{ step['plan'] }}_parts as cur
     union all
     {%- endfor %}
     select

@@ -6,6 +6,7 @@
 
 {%- set month = batch_month() -%}
 {%- set common = ['score', 'rating', 'rank_in_post', 'meets_base_indicator'] %}
+{%- set names = derived_names() | reject('in', common) | list %}
 
 with employees as (
     select * from {{ ref('period_wide') }}
@@ -35,7 +36,7 @@ with employees as (
         , max(case when measure = score_measure then value end) as score
         , max(case when measure = rating_measure then value end) as rating_level
         , max(case when measure = 'meets_base_indicator' then value end) as base_indicator
-        {%- for name in derived_names() | reject('in', common) %}
+        {%- for name in names %}
         , max(case when measure = '{{ name }}' then value end) as {{ name }}
         {%- endfor %}
     from derived
@@ -66,7 +67,7 @@ with employees as (
         , derived_wide.score
         , derived_wide.rating_level
         , derived_wide.base_indicator
-        {%- for name in derived_names() | reject('in', common) %}
+        {%- for name in names %}
         , derived_wide.{{ name }}
         {%- endfor %}
         , levels.code as rating
@@ -100,7 +101,7 @@ select
     {%- for name in base_measure_names() %}
     , {{ name }}
     {%- endfor %}
-    {%- for name in derived_names() | reject('in', common) %}
+    {%- for name in names %}
     , cast({{ name }} as decimal(18, 6)) as {{ name }}
     {%- endfor %}
     , cast(score as decimal(18, 6)) as score

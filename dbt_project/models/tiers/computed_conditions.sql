@@ -31,6 +31,7 @@ with recursive
     inner join ladder
         on quarter_rows.plan = ladder.plan and quarter_rows.grade = ladder.grade
 )
+{{- planned_ctes('everyone', steps | list + contests | list) }}
 
 , results as (
     {%- for step in steps %}
@@ -47,8 +48,7 @@ with recursive
         , {{ step['threshold_sql'] }} as threshold
         , coalesce({{ step['value_sql'] }} {{ step['operator'] }} {{ step['threshold_sql'] }}, false) as met
         , cur.plan_version
-    from everyone as cur
-    where cur.plan_version = '{{ step['plan_version'] }}'
+    from planned_{{ step['plan'] }}_parts as cur
     union all
     {%- endfor %}
     select
