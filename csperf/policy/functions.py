@@ -41,6 +41,17 @@ def _whole(node: exp.Expression, what: str) -> int:
     return int(str(node.this))
 
 
+MOST_MONTHS = 24
+"""How far a look over months can reach back (the CTE `months` holds no more)."""
+
+
+def _months(node: exp.Expression) -> int:
+    months = _whole(node, "a number of months")
+    if months > MOST_MONTHS:
+        raise FormulaError(f"a look over months reaches back {MOST_MONTHS} months at most, not {months}")
+    return months
+
+
 def key_condition(compiler: Compiler, by: tuple[str, ...], keys: tuple[str, ...], given: dict[str, str]) -> str:
     """SQL that is true where the employee's attributes are these keys; `given` replaces an attribute's SQL."""
     parts = []
@@ -160,7 +171,7 @@ def _window(months: int) -> str:
 def _months_met(compiler: Compiler, node: exp.Anonymous) -> Value:
     """months_met(n, comparison): in how many of the last n months (this one included) it holds."""
     count_node, truth_node = _arguments(node, 2, 2)
-    months = _whole(count_node, "a number of months")
+    months = _months(count_node)
     truth = _monthly(compiler).truth(truth_node).numerator
     return Value(f"cast((select count(*) from months as m where {_window(months)} and {truth}) as decimal(38,0))")
 
@@ -168,7 +179,7 @@ def _months_met(compiler: Compiler, node: exp.Anonymous) -> Value:
 def _over_months(compiler: Compiler, node: exp.Anonymous) -> tuple[Value, str]:
     """The value inside a look over months, and the part of a query that finds the months."""
     count_node, value_node = _arguments(node, 2, 2)
-    months = _whole(count_node, "a number of months")
+    months = _months(count_node)
     value = _monthly(compiler).number(value_node)
     if value.denominator is not None:
         raise FormulaError(f"the value inside {node.this} must not divide; give it a measure of its own")

@@ -18,6 +18,7 @@ import yaml
 from csperf.errors import CsperfError, UsageError
 from csperf.policy.check import check_versions
 from csperf.policy.compile import MEASURE_PLACES, Step, compile_version
+from csperf.policy.documents import MAX_BYTES
 from csperf.policy.expanding import Expanded, expand
 from csperf.policy.models import Plan, SharedPart, Version
 from csperf.policy.problems import PolicyError, Problem, shown_path
@@ -113,16 +114,7 @@ def plan_files(settings: Settings, folder: str = "plans") -> list[Path]:
 
 
 def load_plans(settings: Settings) -> Library:
-    """All plans by code, checked and compiled. PolicyError names the first mistake with its file and line.
-
-    While the files stay as they are they are compiled once in a process.
-    """
-    files = [*plan_files(settings, "shared"), *plan_files(settings)]
-    return _load(settings, tuple((path, path.read_bytes()) for path in files))
-
-
-@lru_cache(maxsize=2)
-def _load(settings: Settings, _: tuple[tuple[Path, bytes], ...]) -> Library:
+    """All plans by code, checked and compiled. PolicyError names the first mistake with its file and line."""
     library, problems = examine(settings)
     for problem in problems:
         if not problem.warning:
@@ -131,14 +123,36 @@ def _load(settings: Settings, _: tuple[tuple[Path, bytes], ...]) -> Library:
     return library
 
 
-def examine(settings: Settings) -> tuple[Library | None, list[Problem]]:
-    """All plans, and everything that is wrong with them; no plans where something is worse than a warning."""
-    parts = [read(path, SharedPart) for path in plan_files(settings, "shared")]
-    plans = [read(path, Plan) for path in plan_files(settings)]
+def examine(settings: Settings) -> tuple[Library | None, tuple[Problem, ...]]:
+    """All plans, and everything that is wrong with them; no plans where something is worse than a warning.
+
+    While the files stay as they are they are looked at once in a process.
+    """
+    shared, plans = plan_files(settings, "shared"), plan_files(settings)
+    return _examined(
+        settings.policy_dir, *(tuple((path, _content(path)) for path in paths) for paths in (shared, plans))
+    )
+
+
+Files = tuple[tuple[Path, bytes | None], ...]
+
+
+def _content(path: Path) -> bytes | None:
+    """What a file holds, as far as it can be a plan; what cannot is told when it is read as one."""
+    try:
+        return path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=2)
+def _examined(own: Path | None, part_files: Files, files: Files) -> tuple[Library | None, tuple[Problem, ...]]:
+    parts = [read(path, SharedPart) for path, _ in part_files]
+    plans = [read(path, Plan) for path, _ in files]
     readings: list[Reading[Any]] = [*parts, *plans]
     problems = [problem for reading in readings for problem in reading.problems]
     problems += [*_codes_twice(parts, "shared"), *_codes_twice(plans, "plan")]
-    _own_default_first(settings, plans)
+    _own_default_first(own, plans)
     defaults = [reading.model.plan for reading in plans if reading.model and reading.model.default]
     if len(defaults) != 1 and all(reading.model for reading in plans):
         told = f"not {len(defaults)} ({', '.join(defaults)})" if defaults else "not none"
@@ -148,19 +162,19 @@ def examine(settings: Settings) -> tuple[Library | None, list[Problem]]:
     compiled = {id(version): _compile(version, everyone, problems) for version in versions}
     problems += check_versions(versions, base_measures(), problems)
     # A shared part is looked at with each plan that uses it.
-    problems = sorted(dict.fromkeys(problems), key=_place)
-    if any(not problem.warning for problem in problems):
-        return None, problems
-    return Library(*_loaded(readings, versions, compiled)), problems
+    found = tuple(sorted(dict.fromkeys(problems), key=_place))
+    if any(not problem.warning for problem in found):
+        return None, found
+    return Library(*_loaded(readings, versions, compiled)), found
 
 
 def _place(problem: Problem) -> tuple[bool, str, int]:
     return problem.path is None, str(problem.path or ""), problem.line or 0
 
 
-def _own_default_first(settings: Settings, plans: list[Reading[Plan]]) -> None:
+def _own_default_first(folder: Path | None, plans: list[Reading[Plan]]) -> None:
     """A default plan of the company's own takes the place of the shipped one."""
-    own = [reading for reading in plans if settings.policy_dir and reading.path.parent == settings.policy_dir]
+    own = [reading for reading in plans if folder and reading.path.parent == folder]
     if any(reading.model and reading.model.default for reading in own):
         for reading in plans:
             if reading not in own and reading.model:

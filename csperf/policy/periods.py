@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import exp
@@ -11,6 +12,7 @@ from sqlglot import exp
 from csperf.policy.expanding import Expanded
 from csperf.policy.formula import parse
 from csperf.policy.formulas import PAY, TIERS, formulas
+from csperf.policy.models import Version
 from csperf.policy.problems import Problem
 from csperf.policy.values import FormulaError
 
@@ -18,8 +20,8 @@ _OVER_MONTHS = {
     "months_met": 1,
     "months_mean": 1,
     "months_sum": 1,
-    "previous": 0,
     "reports_mean": 0,
+    "previous": 0,
 }
 """Functions that read months' values, and the argument in which they do."""
 
@@ -37,7 +39,8 @@ def wrong_periods(expanded: Expanded, versions: Sequence[Expanded], catalogue: M
         if node is None:
             continue
         for reads in formula.reads:
-            for reason in dict.fromkeys(_wrong(expanded, node, reads, periods, catalogue, False, ())):
+            reader = _Reader(expanded.version, periods, catalogue, reads)
+            for reason in dict.fromkeys(reader.wrong(node)):
                 yield from expanded.problem(formula.keys, reason)
         if formula.keys[0] == "components":
             yield from _paid_when(expanded, formula.keys, node)
@@ -53,51 +56,77 @@ def _periods(expanded: Expanded, versions: Sequence[Expanded]) -> dict[str, set[
     return found
 
 
-def _wrong(
-    expanded: Expanded,
-    node: exp.Expression,
-    reads: str,
-    periods: Mapping[str, set[str]],
-    catalogue: Mapping[str, Any],
-    months: bool,
-    terms: tuple[str, ...],
-) -> Iterator[str]:
-    rows = "month" if months else _ROWS.get(reads, reads)
-    reader = _READER.get(reads, f"a measure of a {reads}")
-    if isinstance(node, exp.Column):
-        name, table = node.name, node.table
-        text = None if table else expanded.version.terms.get(name)
-        if text is not None and name not in terms:
-            try:
-                inner = parse(text)
-            except FormulaError:
-                return
-            yield from _wrong(expanded, inner, reads, periods, catalogue, months, (*terms, name))
-        elif table and (months or rows != "month"):
-            what = "a look over months" if months else reader
-            instead = f"; write '{name}' alone" if table == rows else ""
-            yield f"'{table}.{name}' cannot be read by {what}, which has the {rows}'s values{instead}"
-        elif table and reads != PAY and name not in catalogue:
-            yield f"'{table}.{name}': {reader} reads only measures of the catalogue from another period"
+@dataclass(frozen=True)
+class _Reader:
+    """Who reads: a measure of a month, quarter or year, a component, a tier rule.
+
+    `look` is the function over months that it reads inside of, `terms` are those that are open.
+    """
+
+    version: Version
+    periods: Mapping[str, set[str]]
+    catalogue: Mapping[str, Any]
+    reads: str
+    look: str = ""
+    terms: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> str:
+        """The period whose values a bare name stands for."""
+        return "month" if self.look else _ROWS.get(self.reads, self.reads)
+
+    def wrong(self, node: exp.Expression) -> Iterator[str]:
+        if isinstance(node, exp.Column):
+            yield from self._column(node.name, node.table)
+        elif isinstance(node, exp.Anonymous):
+            yield from self._call(str(node.this).lower(), node.expressions)
         else:
-            wanted = table or rows
-            if name in periods and name not in catalogue and wanted not in periods[name]:
-                have = " and ".join(sorted(periods[name]))
-                yield f"'{name}' is a measure of the {have}, and the {wanted}'s is read here; {_remedy(name, wanted)}"
-        return
-    if isinstance(node, exp.Anonymous):
-        call = str(node.this).lower()
-        for place, argument in enumerate(node.expressions):
+            for child in node.iter_expressions():
+                yield from self.wrong(child)
+
+    def _call(self, call: str, arguments: Sequence[exp.Expression]) -> Iterator[str]:
+        for place, argument in enumerate(arguments):
             if call == "quarters_mean" and place == 1:
-                name = argument.name
-                if "quarter" not in periods.get(name, ()):
-                    yield f"quarters_mean reads a measure of the plan with 'period: quarter', and '{name}' is none"
-                continue
-            look = months or (call in _OVER_MONTHS and place == _OVER_MONTHS[call])
-            yield from _wrong(expanded, argument, reads, periods, catalogue, look, terms)
-        return
-    for child in node.iter_expressions():
-        yield from _wrong(expanded, child, reads, periods, catalogue, months, terms)
+                yield from self._over_quarters(argument.name)
+            elif _OVER_MONTHS.get(call) == place:
+                yield from replace(self, look=call).wrong(argument)
+            else:
+                yield from self.wrong(argument)
+
+    def _over_quarters(self, name: str) -> Iterator[str]:
+        if "quarter" not in self.periods.get(name, ()):
+            yield f"quarters_mean reads a measure of the plan with 'period: quarter', and '{name}' is none"
+        if self.reads in ("month", "quarter"):
+            yield f"a measure of a {self.reads} cannot look over quarters; a measure of a year and a component can"
+
+    def _column(self, name: str, table: str) -> Iterator[str]:
+        text = None if table else self.version.terms.get(name)
+        if text is not None:
+            if name not in self.terms:
+                yield from self._term(name, text)
+            return
+        derived = name in self.periods and name not in self.catalogue
+        reader = _READER.get(self.reads, f"a measure of a {self.reads}")
+        wanted = table or self.rows
+        if table and (self.look or self.rows != "month"):
+            what = "a look over months" if self.look else reader
+            instead = f"; write '{name}' alone" if table == self.rows else ""
+            yield f"'{table}.{name}' cannot be read by {what}, which has the {self.rows}'s values{instead}"
+        elif table and self.reads != PAY and derived:
+            yield f"'{table}.{name}': {reader} reads only measures of the catalogue from another period"
+        elif derived and wanted not in self.periods[name]:
+            have = " and ".join(sorted(self.periods[name]))
+            yield f"'{name}' is a measure of the {have}, and the {wanted}'s is read here; {_remedy(name, wanted)}"
+        elif derived and self.reads == "month" and self.look not in ("", "previous"):
+            told = f"{self.look} would find no '{name}' of this month, which is only being reckoned"
+            yield f"{told}; look over it in a component, a tier rule or a measure of a quarter"
+
+    def _term(self, name: str, text: str) -> Iterator[str]:
+        try:
+            node = parse(text)
+        except FormulaError:
+            return
+        yield from replace(self, terms=(*self.terms, name)).wrong(node)
 
 
 def _remedy(name: str, wanted: str) -> str:

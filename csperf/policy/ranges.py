@@ -187,15 +187,6 @@ class Ranges:
     def _literal(self, node: exp.Literal) -> Range:
         return Range() if node.is_string else Range.of([Decimal(str(node.this))])
 
-    def _column(self, node: exp.Column) -> Range:
-        return self.named(node.name)
-
-    def _inside(self, node: exp.Expression) -> Range:
-        return self.range(node.this)
-
-    def _neg(self, node: exp.Neg) -> Range:
-        return _negated(self.range(node.this))
-
     def _pair(self, node: exp.Expression) -> tuple[Range, Range, int]:
         """Both sides, and how far their result is to be trusted: two measures may hang together."""
         left, right = self.range(node.this), self.range(node.expression)
@@ -385,9 +376,9 @@ _CALLS: dict[str, Callable[[Ranges, list[exp.Expression]], Range]] = {
 
 _HANDLERS: dict[type[exp.Expression], Callable[[Ranges, Any], Range]] = {
     exp.Literal: Ranges._literal,
-    exp.Column: Ranges._column,
-    exp.Paren: Ranges._inside,
-    exp.Neg: Ranges._neg,
+    exp.Column: lambda ranges, node: ranges.named(node.name),
+    exp.Paren: lambda ranges, node: ranges.range(node.this),
+    exp.Neg: lambda ranges, node: _negated(ranges.range(node.this)),
     exp.Add: Ranges._sum,
     exp.Sub: Ranges._sum,
     exp.Mul: Ranges._product,

@@ -308,12 +308,37 @@ PERIODS = """\
         ("months_mean(3, quarter.volume)", "'quarter.volume' cannot be read by a look over months"),
         ("quarters_mean(4, volume)", "quarters_mean reads a measure of the plan with 'period: quarter', "
          "and 'volume' is none"),
+        ("quarters_mean(4, quarterly)", "a measure of a quarter cannot look over quarters; a measure of a "
+         "year and a component can"),
     ],
 )  # fmt: skip
 def test_a_formula_reads_values_of_the_period_it_looks_at(tmp_path, formula, reason):
     write(tmp_path, PLAN.replace("    components:\n", PERIODS.replace("FORMULA", formula)))
     found = told(tmp_path)
     assert any(reason in line for line in found) if reason else found == []
+
+
+@pytest.mark.parametrize("look", ["months_mean(3, other)", "months_met(3, other > 1)", "reports_mean(other)"])
+def test_a_month_measure_looks_over_measures_of_the_catalogue_and_the_month_before(tmp_path, look):
+    measures = f"""\
+    measures:
+      other: {{labels: {{zh: 甲, en: a}}, formula: volume * 2}}
+      looking: {{labels: {{zh: 乙, en: b}}, formula: "{look}"}}
+    components:
+"""
+    write(tmp_path, PLAN.replace("    components:\n", measures))
+    (line,) = told(tmp_path)
+    assert "would find no 'other' of this month, which is only being reckoned; look over it in a component" in line
+    write(
+        tmp_path, PLAN.replace("    components:\n", measures.replace(look, "previous(other) + months_mean(3, volume)"))
+    )
+    assert told(tmp_path) == []
+
+
+def test_a_look_over_months_reaches_back_two_years(tmp_path):
+    write(tmp_path, added("bonus: months_sum(25, volume) + months_sum(24, volume)"))
+    (line,) = told(tmp_path)
+    assert "a look over months reaches back 24 months at most, not 25" in line
 
 
 def test_a_component_reads_a_measure_of_its_period(tmp_path):

@@ -1,7 +1,8 @@
 {#- Months up to a month with their base and derived measures: the CTE `months` that a look over months reads.
-    `derived` is the relation with the stored derived measures (none on the first build), `last` the newest month.
+    `derived` is the relation with the stored derived measures (none on the first build), `stored` the newest month
+    whose derived ones are taken from there: `this`, or the month `before` while this month's are just being reckoned.
     Rendered references, for dbt would cut a plain one down to the batch's own month. -#}
-{% macro months_cte(derived, month, last) -%}
+{% macro months_cte(derived, month, stored) -%}
 {%- set names = derived_names() -%}
 months as (
     select
@@ -18,6 +19,9 @@ months as (
             , month_start
             {{- derived_columns(names) }}
         from {{ derived }}
+        {%- if stored == 'before' %}
+        where month_start < cast('{{ month }}' as date)
+        {%- endif %}
         group by employee_id, month_start
     ) as stored
         on wide.employee_id = stored.employee_id and wide.month_start = stored.month_start
@@ -26,7 +30,7 @@ months as (
         wide.period_kind = 'month'
         and {{ month_number('wide.month_start') }}
             between {{ month_number("cast('" ~ month ~ "' as date)") }} - 23
-            and {{ month_number("cast('" ~ month ~ "' as date)") }} - {{ 0 if last == 'this' else 1 }}
+            and {{ month_number("cast('" ~ month ~ "' as date)") }}
 )
 {%- endmacro %}
 
