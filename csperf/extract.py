@@ -20,8 +20,8 @@ import xlsxwriter
 
 from csperf.errors import CsperfError
 from csperf.periods import Month
-from csperf.published import file_digest, quoted, rows_digest
-from csperf.storage import PRIVATE_FILE
+from csperf.published import quoted, rows_digest
+from csperf.storage import PRIVATE_FILE, file_digest
 
 PERSON_COLUMNS = ("employee_id", "name", "team", "post", "grade", "plan")
 # Labels of the columns that are no components, for the sheet that explains the codes.

@@ -58,7 +58,7 @@ def files_of(settings: Settings) -> dict[str, tuple[bytes, int]]:
 
 def test_a_month_is_drafted_and_published_by_somebody_else(settings: Settings) -> None:
     Worked({"2026-07": {"E1": PAY, "E2": {"base_pay": "10.00"}, "E3": {"base_pay": "0.00"}}}).write(settings)
-    drafted = closing.draft_month(settings, JULY)
+    drafted = closing.draft_month(settings, JULY, WHEN)
     assert (drafted.revision, drafted.changed, drafted.employees, drafted.rows) == (1, True, 3, 4)
     assert not revisions(settings.payroll_dir, JULY)
 
@@ -103,7 +103,7 @@ def test_without_an_approver_it_stops_at_a_draft(settings: Settings) -> None:
 @pytest.mark.parametrize("name", ["csperf", "CSPERF ", ""])
 def test_the_preparer_and_nobody_cannot_approve(settings: Settings, name: str) -> None:
     Worked({"2026-07": {"E1": PAY}}).write(settings)
-    drafted = closing.draft_month(settings, JULY)
+    drafted = closing.draft_month(settings, JULY, WHEN)
     with pytest.raises(CsperfError, match="approve"):
         closing.publish_month(settings, JULY, drafted.digest, name, WHEN)
     assert newest(settings.payroll_dir, JULY) is None
@@ -111,11 +111,11 @@ def test_the_preparer_and_nobody_cannot_approve(settings: Settings, name: str) -
 
 def test_only_the_figures_that_were_approved_are_published(settings: Settings) -> None:
     Worked({"2026-07": {"E1": PAY}}).write(settings)
-    approved = closing.draft_month(settings, JULY)
+    approved = closing.draft_month(settings, JULY, WHEN)
     Worked({"2026-07": {"E1": {**PAY, "base_pay": "3000.01"}}}).write(settings)
     with pytest.raises(CsperfError, match="changed since they were approved"):
         closing.publish_month(settings, JULY, approved.digest, "Demo Director", WHEN)
-    redrafted = closing.draft_month(settings, JULY)
+    redrafted = closing.draft_month(settings, JULY, WHEN)
     assert redrafted.digest != approved.digest
     with pytest.raises(CsperfError, match="changed since they were approved"):
         closing.publish_month(settings, JULY, approved.digest, "Demo Director", WHEN)
@@ -124,7 +124,7 @@ def test_only_the_figures_that_were_approved_are_published(settings: Settings) -
 
 def test_a_draft_that_was_touched_is_not_published(settings: Settings) -> None:
     Worked({"2026-07": {"E1": PAY}}).write(settings)
-    drafted = closing.draft_month(settings, JULY)
+    drafted = closing.draft_month(settings, JULY, WHEN)
     (drafted.path / "payroll_2026-07.csv").write_text("employee_id,gross_pay\nE1,999999.00\n")
     with pytest.raises(CsperfError, match="differs from what was approved"):
         closing.publish_month(settings, JULY, drafted.digest, "Demo Director", WHEN)
@@ -132,7 +132,7 @@ def test_a_draft_that_was_touched_is_not_published(settings: Settings) -> None:
 
 def test_publishing_without_a_draft_is_refused(settings: Settings) -> None:
     Worked({"2026-07": {"E1": PAY}}).write(settings)
-    drafted = closing.draft_month(settings, JULY)
+    drafted = closing.draft_month(settings, JULY, WHEN)
     shutil.rmtree(drafted.path)
     with pytest.raises(CsperfError, match="no draft of 2026-07"):
         closing.publish_month(settings, JULY, drafted.digest, "Demo Director", WHEN)
@@ -164,12 +164,12 @@ def test_equal_figures_in_another_home_give_equal_bytes(settings: Settings, tmp_
 def test_an_incomplete_month_is_refused(settings: Settings) -> None:
     Worked({"2026-07": {"E1": PAY}}, landed_until="2026-07-30").write(settings)
     with pytest.raises(CsperfError, match="2026-07 is not complete: the newest landed business date is 2026-07-30"):
-        closing.draft_month(settings, JULY)
+        closing.draft_month(settings, JULY, WHEN)
 
 
 def test_missing_days_are_told_to_the_approver(settings: Settings) -> None:
     Worked({"2026-07": {"E1": PAY}}, gaps=["2026-07-03", "2026-07-09"]).write(settings)
-    drafted = closing.draft_month(settings, JULY)
+    drafted = closing.draft_month(settings, JULY, WHEN)
     assert "attendance: no accepted delivery on 2 days between 2026-07-03 and 2026-07-09" in drafted.warnings
     assert "active but without any pay line: E2, E3" in drafted.warnings
     assert "for the director to rule on: E3" in drafted.warnings
@@ -179,7 +179,7 @@ def test_months_are_closed_in_their_order(settings: Settings) -> None:
     Worked({month: {"E1": PAY} for month in ("2026-06", "2026-07", "2026-08", "2026-09")}).write(settings)
     close(settings, JULY)  # the first one ever may be any
     with pytest.raises(CsperfError, match="2026-09 cannot be closed while 2026-08 is open"):
-        closing.draft_month(settings, SEPTEMBER)
+        closing.draft_month(settings, SEPTEMBER, WHEN)
     close(settings, AUGUST)
     assert close(settings, SEPTEMBER).outcome == "published"
 
@@ -283,12 +283,12 @@ def test_contributions_stay_outside_gross_pay_and_corrections_of_them_too(settin
 def test_a_double_line_and_a_stranger_are_refused(settings: Settings) -> None:
     Worked({"2026-07": {"E1": PAY}}, left={"E1": "2026-07"}).write(settings)
     with pytest.raises(CsperfError, match="employee E1 has pay lines but was not employed"):
-        closing.draft_month(settings, JULY)
+        closing.draft_month(settings, JULY, WHEN)
     Worked({"2026-07": {"E1": PAY}}).write(settings)
     with duckdb.connect(str(settings.warehouse_path)) as con:
         con.execute("insert into payroll.computed_lines select * from payroll.computed_lines")
     with pytest.raises(CsperfError, match="employee E1 has base_pay twice"):
-        closing.draft_month(settings, JULY)
+        closing.draft_month(settings, JULY, WHEN)
 
 
 def test_decisions_are_published_and_revised(settings: Settings) -> None:
@@ -316,9 +316,9 @@ def test_an_undecided_quarter_is_told_when_the_next_month_is_closed(settings: Se
     decisions = {"2026Q3": [("E1", "promote", "intermediate")]}
     Worked({"2026-09": {}, "2026-10": {"E1": PAY}}, decisions=decisions).write(settings)
     sentence = "2026Q3 has 1 changes of grade that are not approved; this month is without them"
-    assert sentence in closing.draft_month(settings, OCTOBER).warnings
+    assert sentence in closing.draft_month(settings, OCTOBER, WHEN).warnings
     close_quarter(settings, Quarter(2026, 3))
-    assert sentence not in closing.draft_month(settings, OCTOBER).warnings
+    assert sentence not in closing.draft_month(settings, OCTOBER, WHEN).warnings
 
 
 def test_a_closed_month_that_would_come_out_otherwise_is_told(settings: Settings) -> None:
@@ -327,7 +327,7 @@ def test_a_closed_month_that_would_come_out_otherwise_is_told(settings: Settings
     close(settings, JULY)
     pay["2026-07"] = {"E1": {**PAY, "base_pay": "2999.00"}}
     Worked(pay).write(settings)
-    assert any("2026-07" in sentence for sentence in closing.draft_month(settings, AUGUST).warnings)
+    assert any("2026-07" in sentence for sentence in closing.draft_month(settings, AUGUST, WHEN).warnings)
 
 
 _KILLED = """
@@ -347,9 +347,10 @@ def on_event(name, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
         seen += 1
 settings, month = Settings(home=Path(sys.argv[1])), Month(2026, 7)
-drafted = closing.draft_month(settings, month)
+when = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
+drafted = closing.draft_month(settings, month, when)
 sys.addaudithook(on_event)
-closing.publish_month(settings, month, drafted.digest, "Demo Director", datetime(2026, 11, 21, 8, 30, tzinfo=UTC))
+closing.publish_month(settings, month, drafted.digest, "Demo Director", when)
 print(seen)
 """
 

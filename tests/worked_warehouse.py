@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import duckdb
 
+from csperf.kept_policies import by_policies, keep_policies
 from csperf.periods import Month, Quarter
 from csperf.policy.store import load_policies
 from csperf.published import load_published
@@ -38,11 +39,14 @@ class Worked:
     def write(self, settings: Settings) -> None:
         """Put the figures in place of what the warehouse holds."""
         settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+        policies, _ = keep_policies(settings)
+        if not settings.warehouse_path.exists():
+            settings.warehouse_path.write_bytes(_with_policies(settings, policies))
         with duckdb.connect(str(settings.warehouse_path)) as con:
-            load_policies(con, settings)
             load_published(con, settings)
             for schema in ("control", "measures", "payroll", "tiers", "scorecards", "quality"):
                 con.execute(f"create schema if not exists {schema}")
+            con.execute("create or replace table control.info as select 'policies' as name, ? as value", [policies])
             _control(con, self)
             _people(con, self)
             _pay(con, self)
@@ -55,13 +59,28 @@ class Worked:
             )
 
 
+_FILES: dict[str, bytes] = {}
+
+
+def _with_policies(settings: Settings, policies: str) -> bytes:
+    """A warehouse that holds a kept set of policies, made once for all tests of a process."""
+    if policies not in _FILES:
+        path = settings.warehouse_path.with_name("policies.duckdb")
+        with duckdb.connect(str(path)) as con:
+            load_policies(con, by_policies(settings, policies))
+        _FILES[policies] = path.read_bytes()
+        path.unlink()
+    return _FILES[policies]
+
+
 def _control(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
     con.execute("create or replace table control.months (month_start date, month varchar, digest varchar)")
     for text, lines in worked.pay.items():
         digest = f"inputs of {text}: {sorted((who, sorted(pay.items())) for who, pay in lines.items())}"
         con.execute("insert into control.months values (?, ?, ?)", [Month.parse(text).first_day, text, digest])
     con.execute(
-        "create or replace table control.partitions as select 'attendance' as dataset, day::date as business_date "
+        "create or replace table control.partitions as select 'attendance' as dataset, day::date as business_date, "
+        "'worked' as version, 'worked' as sha256, 'nowhere' as path "
         "from generate_series(date '2026-01-01', ?::date, interval 1 day) as days(day) where day::date::varchar not in "
         "(select unnest(?::varchar[]))",
         [worked.landed_until, list(worked.gaps)],
