@@ -24,6 +24,7 @@ import duckdb
 from csperf import figures, review
 from csperf.approval import check_approver, drop_draft, publish_draft, put_draft
 from csperf.basis import basis_now
+from csperf.corrections import add_corrections
 from csperf.errors import CsperfError
 from csperf.extract import figures_digest, write_decisions, write_extract
 from csperf.periods import Month, Quarter
@@ -71,7 +72,7 @@ class Backfilled:
     months: tuple[Closed, ...]
 
 
-def draft_month(settings: Settings, month: Month, at: datetime) -> Draft:
+def draft_month(settings: Settings, month: Month, at: datetime, progress: Progress | None = None) -> Draft:
     """Draft the next revision of a month's payroll from the warehouse as it is, at the time `at`.
 
     CsperfError when the month is not complete, an earlier one is still open, or its lines do not add up.
@@ -89,6 +90,9 @@ def draft_month(settings: Settings, month: Month, at: datetime) -> Draft:
         if last is not None and last.figures_digest == digest:
             drop_draft(settings, root, period)
             return _draft_of(last, changed=False)
+        basis = basis_now(con, settings, month)
+        if last is not None:
+            add_corrections(con, settings, month, last, basis, progress)
 
         def write(folder: Path) -> Mapping[str, Any]:
             written = write_extract(con, folder, month)
@@ -99,7 +103,7 @@ def draft_month(settings: Settings, month: Month, at: datetime) -> Draft:
                 "figures_digest": written.figures_digest,
                 "input_digest": inputs,
                 "policy_digest": figures.policy_digest(con, month),
-                **basis_now(con, settings, month).in_manifest(settings),
+                **basis.in_manifest(settings),
                 "employees": written.employees,
                 "row_count": written.row_count,
                 "control_total": str(written.control_total),
@@ -230,7 +234,7 @@ def close_month(
         check_approver(settings, approved_by, settings.preparer)
     with home_lock(settings):
         _build(settings, progress)
-        return _close_month(settings, month, approved_by, approved_at)
+        return _close_month(settings, month, approved_by, approved_at, progress)
 
 
 def close_quarter(
@@ -287,7 +291,7 @@ def backfill(
                 if quarters[-1].outcome == "published":
                     _build(settings, progress)
         months = [
-            _close_month(settings, month, approved_by, approved_at)
+            _close_month(settings, month, approved_by, approved_at, progress)
             for month in map(Month.parse, closed_periods(settings.payroll_dir))
             if month >= start
         ]
@@ -312,8 +316,14 @@ def refresh(settings: Settings) -> None:
         serving.publish(settings)
 
 
-def _close_month(settings: Settings, month: Month, approved_by: str | None, approved_at: datetime) -> Closed:
-    drafted = draft_month(settings, month, approved_at)
+def _close_month(
+    settings: Settings,
+    month: Month,
+    approved_by: str | None,
+    approved_at: datetime,
+    progress: Progress | None = None,
+) -> Closed:
+    drafted = draft_month(settings, month, approved_at, progress)
     if not drafted.changed:
         return Closed("unchanged", drafted, newest(settings.payroll_dir, month))
     if approved_by is None:

@@ -14,6 +14,7 @@ from csperf.errors import CsperfError
 from csperf.periods import Month
 from csperf.policy.library import base_measures
 from csperf.policy.models import ATTRIBUTES
+from csperf.published import RETRO_PREFIX
 from csperf.settings import Settings
 from csperf.warehouse import connect
 
@@ -76,7 +77,7 @@ class _Explainer:
             employee_id,
             str(month),
         )
-        if self.row is None:
+        if self.row is None and not self._lines()[1]:
             raise CsperfError(
                 f"There is nothing on employee '{employee_id}' in {month}: not active then, or the month is not built; "
                 "see `csperf status`."
@@ -95,7 +96,7 @@ class _Explainer:
             for found in self._all(
                 "select * from policy.steps where (plan = ? or everyone) and effective_from <= ? and ? < effective_to "
                 "order by position",
-                self.row["plan"],
+                (self.row or {}).get("plan"),
                 month.last_day,
                 month.last_day,
             )
@@ -106,10 +107,9 @@ class _Explainer:
         revision, lines = self._lines()
         source = f"revision {revision}" if revision else "open month, as computed today"
         total = sum((line["amount"] for line in lines if line["component_group"] != "contribution"), Decimal(0))
-        root = Node(
-            f"{self.employee_id} {row['name']} · {self.month} · {source}: gross {total} CNY"
-            f" · plan {row['plan']}, post {row['post'] or 'none'}, grade {row['grade']}"
-        )
+        post = f"plan {row['plan']}, post {row['post'] or 'none'}, grade {row['grade']}" if row else "not employed then"
+        who = f"{self.employee_id} {row['name']}" if row else self.employee_id
+        root = Node(f"{who} · {self.month} · {source}: gross {total} CNY · {post}")
         paid = {line["component"]: line for line in lines}
         components = [name for stage, name in self.steps if stage == "component"]
         for name in [*components, *(name for name in paid if name not in components)]:
@@ -117,7 +117,7 @@ class _Explainer:
                 self._line(root, paid[name])
             else:
                 self._why_not(root, self.steps["component", name])
-        if not components:
+        if row and not components:
             root.add(f"no line: plan '{row['plan']}' is unknown or not in force in {self.month}; mend the roster")
         return root
 
@@ -152,9 +152,25 @@ class _Explainer:
         node.add(" · ".join([f"policy {line['policy_version']}", *shown]))
         if line["amount"] == 0:
             node.add(f"why zero: {line['explanation']}")
+        self._causes(node, line["component"])
         step = self.steps.get(("component", line["component"]))
         if step is not None:
             self._inputs(node, step)
+
+    def _causes(self, node: Node, component: str) -> None:
+        """What a correction consists of and why; of another line, why a later revision differs from the first."""
+        for found in self._all(
+            "select for_month, for_revision, cause, amount, changed from payroll.corrections as causes "
+            "where pay_month = ? and employee_id = ? and component = ? and (not starts_with(component, ?) "
+            "or revision = (select max(revision) from payroll.corrections where pay_month = causes.pay_month)) "
+            "order by for_month, for_revision, cause",
+            str(self.month),
+            self.employee_id,
+            component,
+            RETRO_PREFIX,
+        ):
+            of = f"{found['for_month']} revision {found['for_revision']}"
+            node.add(f"{of} · {found['cause'].replace('_', ' ')} {found['amount']}: {found['changed']}")
 
     def _why_not(self, root: Node, step: dict[str, Any]) -> None:
         if not self._due(step["frequency"]):
@@ -196,7 +212,29 @@ class _Explainer:
             return
         entry = base_measures()[name]
         child = node.add(f"{text} ({entry['zh']}, {entry['en']})")
+        self._disputes(child, name)
         self._source_rows(child, name, entry)
+
+    def _disputes(self, node: Node, measure: str) -> None:
+        """The month's disputes on a measure: how each was ruled, by whom and when, or that it is open."""
+        for found in self._all(
+            "select dispute_id, status, requested_delta, granted_delta, "
+            "coalesce(ruled_by, 'nobody named') as ruled_by, "
+            "coalesce(strftime(timezone(?, ruled_at), '%Y-%m-%d %H:%M'), 'no day named') as ruled_at "
+            "from staging.stg_disputes where employee_id = ? and month = ? and measure = ? order by dispute_id",
+            self.settings.timezone,
+            self.employee_id,
+            str(self.month),
+            measure,
+        ):
+            ruled = f"ruled by {found['ruled_by']} on {found['ruled_at']}"
+            if found["status"] == "open":
+                told = f"open, {_plain(found['requested_delta'])} asked for"
+            elif found["status"] == "upheld":
+                told = f"upheld, {_plain(found['granted_delta'] or 0)} granted and counted in it, {ruled}"
+            else:
+                told = f"{found['status']}, {ruled}"
+            node.add(f"dispute {found['dispute_id']}: {told}")
 
     # ---- source rows ------------------------------------------------------------------------------------------
 

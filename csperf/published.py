@@ -41,7 +41,11 @@ LINE_COLUMNS = (
 )
 RETRO_COLUMNS = (
     "pay_month varchar, revision integer, employee_id varchar, component varchar, for_month varchar, "
-    "for_revision integer, due decimal(18,2), paid decimal(18,2), amount decimal(18,2)"
+    "for_revision integer, due decimal(18,2), paid decimal(18,2), amount decimal(18,2), still_due decimal(18,2)"
+)
+CORRECTION_COLUMNS = (
+    "pay_month varchar, revision integer, employee_id varchar, component varchar, for_month varchar, "
+    "for_revision integer, cause varchar, amount decimal(18,2), changed varchar"
 )
 _WHO_AND_WHEN = (
     "prepared_by varchar, prepared_at timestamptz, approved_by varchar, approved_at timestamptz, "
@@ -61,6 +65,7 @@ TABLES: Mapping[str, str] = {
     "tier_runs": TIER_RUN_COLUMNS,
     "pay_lines": LINE_COLUMNS,
     "retro_details": RETRO_COLUMNS,
+    "corrections": CORRECTION_COLUMNS,
     "payroll_runs": PAYROLL_RUN_COLUMNS,
 }
 
@@ -189,11 +194,12 @@ def column_names(table: str) -> list[str]:
 def load_published(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     """Fill schema `published` of the warehouse from the record and return the digest of the grades decided.
 
-    Tables (types fixed even when empty): `tier_decisions`, `tier_conditions`, `pay_lines`, `retro_details` hold
-    published revisions only, all of them; `tier_runs` and `payroll_runs` have a row for a waiting draft besides
-    (status `draft` or `approved`). The digest covers the promotions and demotions in force (newest revision of each
-    quarter): it is what the figures of later months depend on. Each file is compared with its manifest when it is read;
-    CsperfError when the record is damaged. Nothing is read again while the record has not changed.
+    Tables (types fixed even when empty): `tier_decisions`, `tier_conditions`, `pay_lines`, `retro_details` and
+    `corrections` hold published revisions only, all of them; `tier_runs` and `payroll_runs` have a row for a waiting
+    draft besides (status `draft` or `approved`). The digest covers the promotions and demotions in force (newest
+    revision of each quarter): it is what the figures of later months depend on. Each file is compared with its
+    manifest when it is read; CsperfError when the record is damaged. Nothing is read again while the record has not
+    changed.
     """
     con.execute("create schema if not exists published")
     payroll = list(_all(settings.payroll_dir))
@@ -245,6 +251,7 @@ def _fill(con: duckdb.DuckDBPyConnection, payroll: Sequence[Revision], tiers: Se
     for table, part, folders in (
         ("pay_lines", "lines", payroll),
         ("retro_details", "retro", payroll),
+        ("corrections", "corrections", payroll),
         ("tier_decisions", "decisions", tiers),
         ("tier_conditions", "conditions", tiers),
     ):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from csperf import warehouse
 from csperf.basis import Basis, Before
+from csperf.datasets import DATASETS
 from csperf.kept_policies import by_policies
 from csperf.landing import Partition, partition, partitions, past
 from csperf.periods import Month
@@ -56,7 +57,8 @@ class Replay:
             landed += [
                 part
                 for part in partitions(self._settings)
-                if part.business_date > month.last_day
+                if (DATASETS[part.dataset].kind == "daily" or part.dataset == "employees")
+                and part.business_date > month.last_day
                 and str(part.business_date) not in basis.inputs.get(part.dataset, {})
             ]
         reading = by_policies(self._settings, basis.policies)

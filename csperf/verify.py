@@ -19,7 +19,7 @@ from csperf.errors import CsperfError, UsageError
 from csperf.extract import write_extract
 from csperf.periods import Month
 from csperf.progress import Progress, silent
-from csperf.published import Revision, column_names, revisions
+from csperf.published import RETRO_PREFIX, Revision, column_names, revisions
 from csperf.replay import Replay, replay
 from csperf.settings import Settings
 from csperf.storage import file_digest, home_lock, scratch_dir
@@ -162,18 +162,40 @@ def _differences(con: duckdb.DuckDBPyConnection, revision: Revision, folder: Pat
     ).fetchall()
     for employee, component, was, now in rows:
         yield f"{revision.period} {employee} {component}: {_told(was, now)}."
+    yield from _wrong_causes(con, revision)
     for name, facts in revision.manifest["files"].items():
         path = folder / name
-        if path.is_file() and file_digest(path) != facts["sha256"]:
+        if path.is_file() and name in _computed(revision) and file_digest(path) != facts["sha256"]:
             same = "; its lines are the same" if name == lines.name and not rows else ""
             yield f"{revision.path / name} came out with other bytes{same}."
         elif not path.is_file() and name in _computed(revision):
             yield f"{revision.path / name} did not come out at all."
 
 
+def _wrong_causes(con: duckdb.DuckDBPyConnection, revision: Revision) -> Iterator[str]:
+    """What the published causes do not explain: a difference to the revision before, or a retro line paid."""
+    con.execute("create or replace temp table causes as from published.corrections where false")
+    causes = revision.file("corrections")
+    if causes is not None:
+        con.execute("insert into causes by name from read_parquet(?, hive_partitioning = false)", [str(causes)])
+    # The record that was linked for the computation ends with the revision before this one.
+    rows = con.execute(
+        "with differences as ("
+        "select employee_id, component, amount from was where $revision > 1 or starts_with(component, $prefix) "
+        "union all select employee_id, component, -amount from published.pay_lines "
+        "where pay_month = $month and revision = $revision - 1 and not starts_with(component, $prefix) "
+        "union all select employee_id, component, -amount from causes"
+        ") select employee_id, component, sum(amount) from differences group by all having sum(amount) <> 0 "
+        "order by all",
+        {"month": revision.period, "revision": revision.number, "prefix": RETRO_PREFIX},
+    ).fetchall()
+    for employee, component, amount in rows:
+        yield f"{revision.period} {employee} {component}: {amount} of the difference has no cause on record."
+
+
 def _computed(revision: Revision) -> set[str]:
     parts = revision.manifest["parts"]
-    return {parts[part] for part in ("extract", "sheet", "lines", "retro") if part in parts}
+    return {parts[part] for part in ("extract", "sheet", "lines", "retro", "leavers") if part in parts}
 
 
 def _told(was: dict[str, object] | None, now: dict[str, object] | None) -> str:

@@ -60,7 +60,9 @@ def closed(done: Closed) -> list[Any]:
     """How the closing of a month or quarter ended."""
     draft = done.draft
     if done.outcome == "unchanged":
-        return [f"{draft.period} is closed as revision {draft.revision} already and nothing has changed: {draft.path}"]
+        by = f"approved by {done.revision.manifest['approved_by']}" if done.revision else ""
+        told = f"{draft.period} is closed as revision {draft.revision} already, {by}, and nothing has changed"
+        return [f"{told}: {draft.path}"]
     rows: Sequence[tuple[str, object]] = [
         ("revision", draft.revision),
         ("employees", draft.employees),

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,10 +19,9 @@ from csperf.errors import CsperfError
 from csperf.periods import Month, Quarter
 from csperf.published import draft, load_published, newest, revisions
 from csperf.settings import PROJECT_ROOT, Settings
-from tests.worked_warehouse import Worked
+from tests.worked_warehouse import WHEN, Worked, close, files_of, lines
 
 JULY, AUGUST, SEPTEMBER, OCTOBER = (Month(2026, number) for number in (7, 8, 9, 10))
-WHEN = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 PAY = {"base_pay": "3000.00", "performance_pay": "175.25"}
 
 
@@ -32,28 +30,8 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
 
 
-def close(settings: Settings, month: Month, approved_by: str = "Demo Director") -> closing.Closed:
-    """Draft and publish from the warehouse as it is, as `close_month` does after its build."""
-    return closing._close_month(settings, month, approved_by, WHEN)
-
-
 def close_quarter(settings: Settings, quarter: Quarter, approved_by: str = "Demo Director") -> closing.Closed:
     return closing._close_quarter(settings, quarter, approved_by, WHEN)
-
-
-def lines(settings: Settings, month: Month, revision: int) -> dict[tuple[str, str], Decimal]:
-    con = duckdb.connect()
-    load_published(con, settings)
-    rows = con.execute(
-        "select employee_id, component, amount from published.pay_lines where pay_month = ? and revision = ?",
-        [str(month), revision],
-    ).fetchall()
-    return {(who, component): amount for who, component, amount in rows}
-
-
-def files_of(settings: Settings) -> dict[str, tuple[bytes, int]]:
-    found = [path for path in settings.payroll_dir.rglob("*") if path.is_file()]
-    return {str(path.relative_to(settings.home)): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
 
 
 def test_a_month_is_drafted_and_published_by_somebody_else(settings: Settings) -> None:
@@ -182,102 +160,6 @@ def test_months_are_closed_in_their_order(settings: Settings) -> None:
         closing.draft_month(settings, SEPTEMBER, WHEN)
     close(settings, AUGUST)
     assert close(settings, SEPTEMBER).outcome == "published"
-
-
-def test_a_changed_closed_month_is_a_new_revision_and_paid_in_the_next_open_one(settings: Settings) -> None:
-    pay = {"2026-07": {"E1": PAY, "E2": PAY}}
-    Worked(pay).write(settings)
-    close(settings, JULY)
-    first = files_of(settings)
-
-    pay["2026-07"] = {"E1": {**PAY, "performance_pay": "200.00"}, "E2": {"base_pay": "3000.00"}}
-    pay["2026-08"] = {"E1": PAY, "E2": PAY}
-    Worked(pay).write(settings)
-    done = close(settings, JULY)
-    assert done.revision is not None and done.revision.number == 2
-    assert {name: content for name, content in files_of(settings).items() if "rev-001" in name} == first
-    assert lines(settings, JULY, 2) == {
-        ("E1", "base_pay"): Decimal("3000.00"), ("E1", "performance_pay"): Decimal("200.00"),
-        ("E2", "base_pay"): Decimal("3000.00"),
-    }  # fmt: skip
-
-    close(settings, AUGUST)
-    august = lines(settings, AUGUST, 1)
-    assert august[("E1", "retro_performance_pay")] == Decimal("24.75")
-    assert august[("E2", "retro_performance_pay")] == Decimal("-175.25")
-    assert len(august) == 6
-    with duckdb.connect(str(settings.warehouse_path)) as con:
-        details = con.execute(
-            "select employee_id, for_month, for_revision, due, paid, amount from published.retro_details order by all"
-        ).fetchall()
-    assert details == [
-        ("E1", "2026-07", 2, Decimal("200.00"), Decimal("175.25"), Decimal("24.75")),
-        ("E2", "2026-07", 2, Decimal("0.00"), Decimal("175.25"), Decimal("-175.25")),
-    ]
-
-
-def test_a_second_correction_does_not_forget_the_first(settings: Settings) -> None:
-    pay = {month: {"E1": {"base_pay": "100.00"}} for month in ("2026-07", "2026-08", "2026-09", "2026-10")}
-    worked = Worked(pay)
-    worked.write(settings)
-    close(settings, JULY)
-    for amount, month, expected in (("120.00", AUGUST, "20.00"), ("110.00", SEPTEMBER, "-10.00")):
-        pay["2026-07"] = {"E1": {"base_pay": amount}}
-        worked.write(settings)
-        close(settings, JULY)
-        close(settings, month)
-        assert lines(settings, month, 1)[("E1", "retro_base_pay")] == Decimal(expected)
-    close(settings, OCTOBER)
-    assert lines(settings, OCTOBER, 1) == {("E1", "base_pay"): Decimal("100.00")}
-
-
-def test_a_month_closed_again_repeats_the_corrections_it_paid(settings: Settings) -> None:
-    pay = {month: {"E1": {"base_pay": "100.00"}} for month in ("2026-07", "2026-08", "2026-09")}
-    worked = Worked(pay)
-    worked.write(settings)
-    close(settings, JULY)
-    pay["2026-07"] = {"E1": {"base_pay": "120.00"}}
-    worked.write(settings)
-    close(settings, JULY)
-    close(settings, AUGUST)
-    pay["2026-07"] = {"E1": {"base_pay": "125.00"}}
-    pay["2026-08"] = {"E1": {"base_pay": "90.00"}}
-    worked.write(settings)
-    close(settings, JULY)
-    close(settings, AUGUST)
-    assert lines(settings, AUGUST, 2) == {
-        ("E1", "base_pay"): Decimal("90.00"), ("E1", "retro_base_pay"): Decimal("20.00")
-    }  # fmt: skip
-    close(settings, SEPTEMBER)  # 5 more for July, 10 less for August
-    assert lines(settings, SEPTEMBER, 1)[("E1", "retro_base_pay")] == Decimal("-5.00")
-    assert close(settings, AUGUST).outcome == "unchanged"
-
-
-def test_who_has_left_still_gets_a_correction(settings: Settings) -> None:
-    pay = {"2026-07": {"E1": PAY, "E2": PAY}, "2026-08": {"E1": PAY}}
-    worked = Worked(pay, left={"E2": "2026-08"})
-    worked.write(settings)
-    close(settings, JULY)
-    pay["2026-07"] = {"E1": PAY, "E2": {**PAY, "base_pay": "3100.00"}}
-    worked.write(settings)
-    close(settings, JULY)
-    done = close(settings, AUGUST)
-    assert done.revision is not None
-    rows = (done.revision.path / "payroll_2026-08.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert rows[2] == 'E2,"Demo, Bo",North,vip,senior,cs_2017,,,,100.00,100.00,2026-09-25'
-
-
-def test_contributions_stay_outside_gross_pay_and_corrections_of_them_too(settings: Settings) -> None:
-    pay = {"2026-07": {"E1": {**PAY, "pension_employee": "320.00"}}, "2026-08": {"E1": PAY}}
-    worked = Worked(pay)
-    worked.write(settings)
-    assert close(settings, JULY).revision.manifest["control_total"] == "3175.25"  # type: ignore[union-attr]
-    pay["2026-07"] = {"E1": {**PAY, "pension_employee": "330.00"}}
-    worked.write(settings)
-    close(settings, JULY)
-    done = close(settings, AUGUST)
-    assert done.revision is not None and done.revision.manifest["control_total"] == "3175.25"
-    assert lines(settings, AUGUST, 1)[("E1", "retro_pension_employee")] == Decimal("10.00")
 
 
 def test_a_double_line_and_a_stranger_are_refused(settings: Settings) -> None:

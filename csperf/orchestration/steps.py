@@ -63,7 +63,7 @@ def draft(settings: Settings, period: Month | Quarter, drafted_at: datetime, pro
 
     warehouse.build(settings, progress)
     drafted = (
-        closing.draft_month(settings, period, drafted_at)
+        closing.draft_month(settings, period, drafted_at, progress)
         if isinstance(period, Month)
         else closing.draft_quarter(settings, period, drafted_at)
     )

@@ -314,6 +314,7 @@ class Plan(Strict):
     source: str = Field(description="Title of the scheme in the seed document, or where the plan comes from")
     default: bool = False
     pay_date: Literal["next_month_25", "same_month_25", "last_working_day"] = "next_month_25"
+    negative_pay: bool = Field(False, description="Whether a month's gross pay may be below zero")
     versions: Annotated[tuple[Version, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
