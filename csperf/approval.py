@@ -1,8 +1,8 @@
-"""From figures to an approved revision: a draft that somebody else than its preparer approves and that is then
-published as it stands.
+"""From figures to a published revision: draft, approved, published.
 
-Month and quarter go the same way. The draft is a private folder beside the revisions, `<period>/draft/`; what is
-published are the draft's own files, so that nobody can approve one thing and publish another.
+Month and quarter go the same way. The draft is a private folder beside the revisions, `<period>/draft/`; somebody else
+than its preparer approves it, and what is published are the draft's own files, so that nobody can approve one thing
+and publish another. A refused draft stays a draft, with who refused it, when and why.
 """
 
 from __future__ import annotations
@@ -14,19 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from csperf.errors import CsperfError, UsageError
-from csperf.published import DRAFT, MANIFEST, Revision, check_files, draft, newest
+from csperf.published import DRAFT, Revision, check_files, draft, newest, write_manifest
 from csperf.settings import Settings
-from csperf.storage import fsync_dir, private_dir, publish_dir, scratch_dir, write_json
+from csperf.storage import fsync_dir, private_dir, publish_dir, scratch_dir
 
 
-def put_draft(settings: Settings, root: Path, period: str, write: Callable[[Path], Mapping[str, Any]]) -> Revision:
-    """Write the draft of a period, in the place of an older one.
+def put_draft(
+    settings: Settings, root: Path, period: str, at: datetime, write: Callable[[Path], Mapping[str, Any]]
+) -> Revision:
+    """Write the draft of a period, in the place of an older one, whose refusals it takes over.
 
-    `write` puts the files into the folder it is given and returns the manifest, which is written beside them.
+    `write` puts the files into the folder it is given and returns the manifest, which is written beside them with who
+    prepared it and `at`.
     """
+    before = draft(root, period)
     with scratch_dir(settings, "draft") as scratch:
         fresh = private_dir(scratch / "fresh")
-        write_json(fresh / MANIFEST, dict(write(fresh)))
+        manifest = dict(write(fresh))
+        told = before.manifest.get("refusals", []) if before and before.number == manifest["revision"] else []
+        prepared = {"status": "draft", "prepared_by": settings.preparer, "prepared_at": stamp(at)}
+        write_manifest(fresh, {**manifest, **prepared, "refusals": told})
         drop_draft(settings, root, period)
         publish_dir(fresh, root / period / DRAFT)
     made = draft(root, period)
@@ -43,6 +50,28 @@ def drop_draft(settings: Settings, root: Path, period: str) -> None:
         fsync_dir(place.parent)
 
 
+def refuse_draft(
+    root: Path, period: str, expected_digest: str | None, refused_by: str, refused_at: datetime, reason: str
+) -> Revision:
+    """Keep with the waiting draft that somebody refused it, when and why; it is a draft again.
+
+    `expected_digest` is the digest that was refused (None: whatever waits). CsperfError when there is no such draft,
+    UsageError when name or reason is empty.
+    """
+    waiting = draft(root, period)
+    name, why = " ".join(refused_by.split()), " ".join(reason.split())
+    if not name or not why:
+        raise UsageError("A refusal needs who refuses and the reason.")
+    if waiting is None or expected_digest not in (None, waiting.figures_digest):
+        raise CsperfError(f"There is no such draft of {period} to refuse; it was published or drafted again.")
+    told = [*waiting.manifest.get("refusals", []), {"by": name, "at": stamp(refused_at), "reason": why}]
+    content = {key: value for key, value in waiting.manifest.items() if not key.startswith("approved_")}
+    write_manifest(waiting.path, {**content, "status": "draft", "refusals": told})
+    done = draft(root, period)
+    assert done is not None
+    return done
+
+
 def check_approver(settings: Settings, approved_by: str, prepared_by: str) -> str:
     """The approver's name, trimmed; refused when it is empty or the preparer's own."""
     name = " ".join(approved_by.split())
@@ -54,13 +83,19 @@ def check_approver(settings: Settings, approved_by: str, prepared_by: str) -> st
 
 
 def publish_draft(
-    settings: Settings, root: Path, period: str, expected_digest: str, approved_by: str, approved_at: datetime
+    settings: Settings,
+    root: Path,
+    period: str,
+    expected_digest: str,
+    approved_by: str,
+    approved_at: datetime,
+    published_at: datetime,
 ) -> Revision:
     """Publish the waiting draft as the next revision, if its figures are those that were approved.
 
-    `expected_digest` is the digest that the approver saw. Called again after it has worked (a retry, a kill in
-    between), it returns the revision there is. CsperfError when there is no such draft, its files were touched, or
-    the approver is the preparer; nothing is published then.
+    `expected_digest` is the digest that the approver saw. The draft is marked as approved first. Called again after
+    it has worked (a retry, a kill in between), it returns the revision there is. CsperfError when there is no such
+    draft, its files were touched, or the approver is the preparer; nothing is published then.
     """
     waiting, last = draft(root, period), newest(root, period)
     if last is not None and last.figures_digest == expected_digest:
@@ -78,16 +113,22 @@ def publish_draft(
     number = last.number + 1 if last else 1
     if waiting.number != number:
         raise CsperfError(f"The draft of {period} is for revision {waiting.number}, next is {number}; draft it again.")
+    approval = {"status": "approved", "approved_by": approver, "approved_at": stamp(approved_at)}
+    write_manifest(waiting.path, {**waiting.manifest, **approval})
     target = root / period / f"rev-{number:03d}"
     with scratch_dir(settings, "publish") as scratch:
         prepared = private_dir(scratch / target.name)
         for name in waiting.manifest["files"]:
             shutil.copy2(waiting.path / name, prepared / name)
-        stamp = approved_at.astimezone(UTC).isoformat(timespec="seconds")
-        approval = {"status": "published", "approved_by": approver, "approved_at": stamp}
-        write_json(prepared / MANIFEST, {**waiting.manifest, **approval})
+        done = {**waiting.manifest, **approval, "status": "published", "published_at": stamp(published_at)}
+        write_manifest(prepared, done)
         publish_dir(prepared, target)
     drop_draft(settings, root, period)
-    done = newest(root, period)
-    assert done is not None and done.number == number
-    return done
+    made = newest(root, period)
+    assert made is not None and made.number == number
+    return made
+
+
+def stamp(at: datetime) -> str:
+    """A time as the records have it: UTC, to the second."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")

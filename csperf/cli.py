@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 policy = typer.Typer(help="Look at plans and validate plan files.", no_args_is_help=True)
 app.add_typer(policy, name="policy")
+payroll = typer.Typer(help="Look after published pay.", no_args_is_help=True)
+app.add_typer(payroll, name="payroll")
 
 From = Annotated[str, typer.Option("--from", metavar="DATE", help="First business date, like 2026-07-01.")]
 To = Annotated[str, typer.Option("--to", metavar="DATE", help="Last business date, included.")]
@@ -183,6 +185,22 @@ def explain(
         console.show(explain_decision(settings, employee, Quarter.parse(period), all_rows).tree())
     else:
         console.show(explain_pay(settings, employee, Month.parse(period), all_rows).tree())
+
+
+@payroll.command("verify")
+def payroll_verify(
+    month: Annotated[str | None, typer.Argument(metavar="MONTH", help="Default: all published months.")] = None,
+    revision: Annotated[int | None, typer.Argument(metavar="REVISION", help="Default: all of the month.")] = None,
+) -> None:
+    """Compute published revisions again from the records as they were, and prove them equal to the byte."""
+    from csperf import views
+    from csperf.verify import verify
+
+    with console.bars() as progress:
+        done = verify(load_settings(), Month.parse(month) if month else None, revision, progress)
+    console.show(*views.verified(done))
+    if not all(each.equal for each in done):
+        raise CsperfError("\n".join(views.not_proven(done)))
 
 
 @policy.command("list")

@@ -23,6 +23,8 @@ import duckdb
 
 from csperf import figures, review
 from csperf.approval import check_approver, drop_draft, publish_draft, put_draft
+from csperf.basis import basis_now
+from csperf.corrections import add_corrections
 from csperf.errors import CsperfError
 from csperf.extract import figures_digest, write_decisions, write_extract
 from csperf.periods import Month, Quarter
@@ -70,8 +72,8 @@ class Backfilled:
     months: tuple[Closed, ...]
 
 
-def draft_month(settings: Settings, month: Month) -> Draft:
-    """Draft the next revision of a month's payroll from the warehouse as it is.
+def draft_month(settings: Settings, month: Month, at: datetime, progress: Progress | None = None) -> Draft:
+    """Draft the next revision of a month's payroll from the warehouse as it is, at the time `at`.
 
     CsperfError when the month is not complete, an earlier one is still open, or its lines do not add up.
     """
@@ -88,6 +90,9 @@ def draft_month(settings: Settings, month: Month) -> Draft:
         if last is not None and last.figures_digest == digest:
             drop_draft(settings, root, period)
             return _draft_of(last, changed=False)
+        basis = basis_now(con, settings, month)
+        if last is not None:
+            add_corrections(con, settings, month, last, basis, progress)
 
         def write(folder: Path) -> Mapping[str, Any]:
             written = write_extract(con, folder, month)
@@ -95,27 +100,33 @@ def draft_month(settings: Settings, month: Month) -> Draft:
                 "kind": "payroll",
                 "pay_month": period,
                 "revision": number,
-                "status": "draft",
                 "figures_digest": written.figures_digest,
                 "input_digest": inputs,
                 "policy_digest": figures.policy_digest(con, month),
+                **basis.in_manifest(settings),
                 "employees": written.employees,
                 "row_count": written.row_count,
                 "control_total": str(written.control_total),
                 "files": written.files,
                 "parts": written.parts,
-                "prepared_by": settings.preparer,
                 "counts": review.month_counts(con),
                 "warnings": review.month_warnings(con, month),
             }
 
-        return _draft_of(put_draft(settings, root, period, write), changed=True)
+        return _draft_of(put_draft(settings, root, period, at, write), changed=True)
 
 
 def publish_month(
-    settings: Settings, month: Month, expected_digest: str, approved_by: str, approved_at: datetime
+    settings: Settings,
+    month: Month,
+    expected_digest: str,
+    approved_by: str,
+    approved_at: datetime,
+    published_at: datetime | None = None,
 ) -> Revision:
     """Publish the drafted revision of a month whose digest was approved; returns it (again, if it is done already).
+
+    `published_at` is now, where the approval was given earlier.
 
     CsperfError when the draft is not what was approved, the approver is the preparer, or the warehouse says
     something else by now.
@@ -126,13 +137,21 @@ def publish_month(
             if last is None or last.figures_digest != expected_digest:
                 figures.prepare_month(con, month, last.number + 1 if last else 1)
                 _check_still(str(month), figures_digest(con), expected_digest)
-        done = publish_draft(settings, settings.payroll_dir, str(month), expected_digest, approved_by, approved_at)
+        done = publish_draft(
+            settings,
+            settings.payroll_dir,
+            str(month),
+            expected_digest,
+            approved_by,
+            approved_at,
+            published_at or approved_at,
+        )
         refresh(settings)
     return done
 
 
-def draft_quarter(settings: Settings, quarter: Quarter) -> Draft:
-    """Draft the next revision of a quarter's tier decisions from the warehouse as it is.
+def draft_quarter(settings: Settings, quarter: Quarter, at: datetime) -> Draft:
+    """Draft the next revision of a quarter's tier decisions from the warehouse as it is, at the time `at`.
 
     CsperfError when the quarter is not complete or nobody was employed in it.
     """
@@ -157,24 +176,28 @@ def draft_quarter(settings: Settings, quarter: Quarter) -> Draft:
                 "kind": "tiers",
                 "quarter": period,
                 "revision": number,
-                "status": "draft",
                 "figures_digest": digest,
                 "input_digest": inputs,
                 "policy_digest": figures.policy_digest(con, quarter.months[2]),
+                **basis_now(con, settings, quarter.months[2]).in_manifest(settings),
                 "employees": sum(counts.values()),
                 "row_count": sum(counts.values()),
                 "files": files,
                 "parts": parts,
-                "prepared_by": settings.preparer,
                 "counts": counts,
                 "warnings": review.missing_deliveries(con, quarter.months[0], quarter.months[2]),
             }
 
-        return _draft_of(put_draft(settings, root, period, write), changed=True)
+        return _draft_of(put_draft(settings, root, period, at, write), changed=True)
 
 
 def publish_quarter(
-    settings: Settings, quarter: Quarter, expected_digest: str, approved_by: str, approved_at: datetime
+    settings: Settings,
+    quarter: Quarter,
+    expected_digest: str,
+    approved_by: str,
+    approved_at: datetime,
+    published_at: datetime | None = None,
 ) -> Revision:
     """Publish the drafted decisions of a quarter whose digest was approved; returns the revision.
 
@@ -186,7 +209,15 @@ def publish_quarter(
             if last is None or last.figures_digest != expected_digest:
                 figures.prepare_quarter(con, quarter, last.number + 1 if last else 1)
                 _check_still(str(quarter), figures.quarter_digest(con), expected_digest)
-        done = publish_draft(settings, settings.tiers_dir, str(quarter), expected_digest, approved_by, approved_at)
+        done = publish_draft(
+            settings,
+            settings.tiers_dir,
+            str(quarter),
+            expected_digest,
+            approved_by,
+            approved_at,
+            published_at or approved_at,
+        )
         refresh(settings)
     return done
 
@@ -203,7 +234,7 @@ def close_month(
         check_approver(settings, approved_by, settings.preparer)
     with home_lock(settings):
         _build(settings, progress)
-        return _close_month(settings, month, approved_by, approved_at)
+        return _close_month(settings, month, approved_by, approved_at, progress)
 
 
 def close_quarter(
@@ -260,7 +291,7 @@ def backfill(
                 if quarters[-1].outcome == "published":
                     _build(settings, progress)
         months = [
-            _close_month(settings, month, approved_by, approved_at)
+            _close_month(settings, month, approved_by, approved_at, progress)
             for month in map(Month.parse, closed_periods(settings.payroll_dir))
             if month >= start
         ]
@@ -285,8 +316,14 @@ def refresh(settings: Settings) -> None:
         serving.publish(settings)
 
 
-def _close_month(settings: Settings, month: Month, approved_by: str | None, approved_at: datetime) -> Closed:
-    drafted = draft_month(settings, month)
+def _close_month(
+    settings: Settings,
+    month: Month,
+    approved_by: str | None,
+    approved_at: datetime,
+    progress: Progress | None = None,
+) -> Closed:
+    drafted = draft_month(settings, month, approved_at, progress)
     if not drafted.changed:
         return Closed("unchanged", drafted, newest(settings.payroll_dir, month))
     if approved_by is None:
@@ -296,7 +333,7 @@ def _close_month(settings: Settings, month: Month, approved_by: str | None, appr
 
 
 def _close_quarter(settings: Settings, quarter: Quarter, approved_by: str | None, approved_at: datetime) -> Closed:
-    drafted = draft_quarter(settings, quarter)
+    drafted = draft_quarter(settings, quarter, approved_at)
     if not drafted.changed:
         return Closed("unchanged", drafted, newest(settings.tiers_dir, quarter))
     if approved_by is None:

@@ -161,6 +161,30 @@ class Evidence:
             self._colleagues(child, entry["mean_of"], row)
         for source in entry.get("rows", ()):
             self._source_rows(child, source, row)
+        self._disputes(child, name, row)
+
+    def _disputes(self, node: Node, measure: str, row: dict[str, Any]) -> None:
+        """The period's disputes on a measure: how each was ruled, by whom and when, or that it is open."""
+        for found in self.all(
+            "select dispute_id, month, status, requested_delta, granted_delta, "
+            "coalesce(ruled_by, 'nobody named') as ruled_by, "
+            "coalesce(strftime(timezone(?, ruled_at), '%Y-%m-%d %H:%M'), 'no day named') as ruled_at "
+            "from staging.stg_disputes where employee_id = ? and measure = ? "
+            "and month between strftime(?, '%Y-%m') and strftime(?, '%Y-%m') order by dispute_id",
+            self.settings.timezone,
+            self.employee_id,
+            measure,
+            row["period_start"],
+            row["period_end"],
+        ):
+            ruled = f"ruled by {found['ruled_by']} on {found['ruled_at']}"
+            if found["status"] == "open":
+                told = f"open, {plain(found['requested_delta'])} asked for"
+            elif found["status"] == "upheld":
+                told = f"upheld, {plain(found['granted_delta'] or 0)} granted and counted in it, {ruled}"
+            else:
+                told = f"{found['status']}, {ruled}"
+            node.add(f"dispute {found['dispute_id']} of {found['month']}: {told}")
 
     def _months(self, node: Node, name: str) -> None:
         """The measure in the months up to this one, for a formula that looks back."""

@@ -8,6 +8,7 @@ from typing import Any
 from csperf.errors import CsperfError
 from csperf.evidence import Evidence, Node, plain
 from csperf.periods import Month
+from csperf.published import RETRO_PREFIX
 from csperf.settings import Settings
 from csperf.warehouse import connect
 
@@ -22,12 +23,13 @@ def explain(settings: Settings, employee_id: str, month: Month, all_rows: bool =
     """
     with connect(settings, read_only=True) as con:
         evidence = Evidence(con, settings, employee_id, month, all_rows)
-        if "month" not in evidence.rows:
+        explainer = _Explainer(evidence)
+        if "month" not in evidence.rows and not explainer.lines:
             raise CsperfError(
                 f"There is nothing on employee '{employee_id}' in {month}: not active then, or the month is not built; "
                 "see `csperf status`."
             )
-        return _Explainer(evidence).run()
+        return explainer.run()
 
 
 class _Explainer:
@@ -39,23 +41,22 @@ class _Explainer:
         self.steps = {
             name: step for (stage, _, name), step in evidence.steps.items() if stage == "component"
         }  # in the order of the plan
+        self.revision, self.lines = self._lines()
 
     def run(self) -> Node:
-        row = self.evidence.rows["month"]
-        revision, lines = self._lines()
+        row, revision, lines = self.evidence.rows.get("month"), self.revision, self.lines
         source = f"revision {revision}" if revision else "open month, as computed today"
         total = sum((line["amount"] for line in lines if line["component_group"] != "contribution"), Decimal(0))
-        root = Node(
-            f"{self.evidence.employee_id} {row['name']} · {self.month} · {source}: gross {total} CNY"
-            f" · plan {row['plan']}, post {row['post'] or 'none'}, grade {row['grade']}"
-        )
+        post = f"plan {row['plan']}, post {row['post'] or 'none'}, grade {row['grade']}" if row else "not employed then"
+        who = f"{self.evidence.employee_id} {row['name']}" if row else self.evidence.employee_id
+        root = Node(f"{who} · {self.month} · {source}: gross {total} CNY · {post}")
         paid = {line["component"]: line for line in lines}
         for name in [*self.steps, *(name for name in paid if name not in self.steps)]:
             if name in paid:
                 self._line(root, paid[name])
             else:
                 self._why_not(root, self.steps[name])
-        if not self.steps:
+        if row and not self.steps:
             root.add(self._no_components())
         return root
 
@@ -97,9 +98,25 @@ class _Explainer:
         node.add(" · ".join([f"policy {line['policy_version']}", *shown]))
         if line["amount"] == 0:
             node.add(f"why zero: {line['explanation']}")
+        self._causes(node, line["component"])
         step = self.steps.get(line["component"])
         if step is not None:
             self.evidence.inputs(node, step, "month")
+
+    def _causes(self, node: Node, component: str) -> None:
+        """What a correction consists of and why; of another line, why a later revision differs from the first."""
+        for found in self.evidence.all(
+            "select for_month, for_revision, cause, amount, changed from payroll.corrections as causes "
+            "where pay_month = ? and employee_id = ? and component = ? and (not starts_with(component, ?) "
+            "or revision = (select max(revision) from payroll.corrections where pay_month = causes.pay_month)) "
+            "order by for_month, for_revision, cause",
+            str(self.month),
+            self.evidence.employee_id,
+            component,
+            RETRO_PREFIX,
+        ):
+            of = f"{found['for_month']} revision {found['for_revision']}"
+            node.add(f"{of} · {found['cause'].replace('_', ' ')} {found['amount']}: {found['changed']}")
 
     def _why_not(self, root: Node, step: dict[str, Any]) -> None:
         if not self._due(step["frequency"]):

@@ -17,6 +17,7 @@ from csperf.extract import pay_date
 from csperf.periods import Month, Quarter
 from csperf.published import (
     CONDITION_COLUMNS,
+    CORRECTION_COLUMNS,
     DECISION_COLUMNS,
     LINE_COLUMNS,
     RETRO_COLUMNS,
@@ -57,10 +58,13 @@ def open_figures(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 def prepare_month(con: duckdb.DuckDBPyConnection, month: Month, revision: int) -> None:
     """Fill `draft.lines`, `draft.retro`, `draft.people` and `draft.columns` with what a month's revision would say.
 
+    `draft.corrections` holds why its retro lines are paid; why a later revision differs, `corrections` adds.
+
     CsperfError when the month's lines cannot be paid as they are (one twice, of somebody not employed then).
     """
     con.execute(f"create or replace table draft.lines ({LINE_COLUMNS})")
     con.execute(f"create or replace table draft.retro ({RETRO_COLUMNS})")
+    con.execute(f"create or replace table draft.corrections ({CORRECTION_COLUMNS})")
     con.execute(
         "insert into draft.lines by name select pay_month, $revision::integer as revision, employee_id, component, "
         "component_group, quantity, rate, base_amount, amount, policy_version, explanation "
@@ -157,15 +161,16 @@ def _check_lines(con: duckdb.DuckDBPyConnection, month: Month) -> None:
 
 
 def _people(con: duckdb.DuckDBPyConnection, month: Month) -> None:
-    """Everyone active in the month, and whoever else has a line (a correction for one who has left)."""
+    """Everyone active in the month, and whoever else has a line: a correction for one who has left."""
     con.execute(
         """
         create or replace table draft.people as
         with active as (
-            select employee_id, name, team, post, grade, plan
+            select employee_id, name, team, post, grade, plan, true as active, null::date as leave_date
             from csperf.measures.period_wide where period_kind = 'month' and period = $month
         ), others as (
-            select employee_id, name, team, post, grade, plan from csperf.measures.roster_monthly
+            select employee_id, name, team, post, grade, plan, false as active, leave_date
+            from csperf.measures.roster_monthly
             where month_start <= $first
                 and employee_id in (select employee_id from draft.lines)
                 and employee_id not in (select employee_id from active)
@@ -173,10 +178,12 @@ def _people(con: duckdb.DuckDBPyConnection, month: Month) -> None:
         ), known as (
             select * from active union all select * from others
         )
-        select employee_id, name, team, post, grade, known.plan, plans.pay_date_rule, null::date as pay_date
+        select employee_id, name, team, post, grade, known.plan, active, leave_date, plans.pay_date_rule,
+            coalesce(plans.negative_pay, false) as negative_pay, null::date as pay_date
         from known left join csperf.policy.plans as plans on known.plan = plans.plan
         union all by name
-        select distinct employee_id from draft.lines anti join known using (employee_id)
+        select distinct employee_id, false as active, false as negative_pay
+        from draft.lines anti join known using (employee_id)
         """,
         {"month": str(month), "first": month.first_day},
     )
@@ -188,20 +195,27 @@ def _people(con: duckdb.DuckDBPyConnection, month: Month) -> None:
 
 
 def _columns(con: duckdb.DuckDBPyConnection, month: Month) -> None:
-    """The component columns: all that the plans of the month's people know, then the corrections there are."""
+    """The component columns: all that the plans of the month's people know, then the corrections there are.
+
+    Those who have left have only corrections; `active` says whether anybody else has something in a column.
+    """
     con.execute(
         """
         create or replace table draft.columns as
         with of_plans as (
             select distinct step as component from csperf.policy.steps
             where stage = 'component' and effective_from <= $last and $last < effective_to
-                and plan in (select plan from draft.people)
+                and plan in (select plan from draft.people where active)
+        ), found as (
+            select component, false as correction, true as active from of_plans
+            union all
+            select component, starts_with(component, $prefix), active
+            from draft.lines join draft.people using (employee_id)
         ), wanted as (
-            select component, false as correction from of_plans
-            union select component, starts_with(component, $prefix) from draft.lines
+            select component, correction, bool_or(active) as active from found group by component, correction
         )
         select
-            wanted.component,
+            wanted.component, wanted.active,
             row_number() over (order by correction, position nulls last, wanted.component) as position,
             coalesce(if(correction, '补发 ', '') || label_zh, '') as label_zh,
             coalesce(if(correction, 'correction: ', '') || label_en, '') as label_en

@@ -6,7 +6,8 @@
                                        manifest.json
     landing/<dataset>/<date>/current.json                   which version is in force, and the last refused attempt
 
-A version is a folder that never changes once it is there; `current.json` is replaced atomically.
+A version is a folder that never changes once it is there, and none is ever deleted: published pay rests on it.
+`current.json` is replaced atomically.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class InForce:
 
     `digest` is that of the accepted rows' content whatever their order; `version` names the folder and changes with
     anything that was found as well. `waiting` lists ids that some quarantined rows wait for, `references` the digests
-    of the datasets that the rows were checked against, `fingerprint` the source's own mark of the delivery.
+    of the datasets that the rows were checked against, `fingerprint` the source's own mark of the delivery, `sha256`
+    that of the file of accepted rows.
     """
 
     version: str
@@ -51,6 +53,7 @@ class InForce:
     waiting: list[str] = field(default_factory=list)
     references: dict[str, str | None] = field(default_factory=dict)
     fingerprint: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Partition:
     manifest_path: Path
     version: str | None
     refused_manifest_path: Path | None
+    sha256: str | None
     current: Current
 
     @property
@@ -124,6 +128,21 @@ def partition(settings: Settings, dataset: str, business_date: date) -> Partitio
     return _read(partition_dir(settings, dataset, business_date), dataset, business_date.isoformat())
 
 
+def past(settings: Settings, dataset: str, business_date: date, version: str) -> Partition:
+    """A date's partition as it was when an earlier version was in force; CsperfError when that is gone or damaged."""
+    folder = partition_dir(settings, dataset, business_date)
+    try:
+        manifest = read_manifest(folder / version / MANIFEST)
+        rows = manifest["rows"]
+        accepted = InForce(version, manifest["digest"], rows["accepted"], rows["quarantined"])
+    except (OSError, ValueError, KeyError) as error:
+        raise CsperfError(
+            f"{folder / version / MANIFEST} ({dataset} of {business_date}) cannot be read ({error}); restore it from a "
+            "backup: published pay rests on it."
+        ) from None
+    return _partition(folder, dataset, business_date, Current(accepted))
+
+
 def _read(folder: Path, dataset: str, name: str) -> Partition | None:
     path = f"{folder}/{CURRENT}"
     try:
@@ -132,12 +151,17 @@ def _read(folder: Path, dataset: str, name: str) -> Partition | None:
     except FileNotFoundError:
         return None  # killed between making the folder and the pointer: nothing was landed yet
     except ValueError:
-        raise CsperfError(f"{path} is damaged; restore it, or delete its folder and run the date again.") from None
+        raise CsperfError(f"{path} is damaged; restore it, or delete this one file and run the date again.") from None
     accepted = InForce(**content["accepted"]) if content["accepted"] else None
     refused = Refused(**content["refused"]) if content["refused"] else None
+    return _partition(folder, dataset, date.fromisoformat(name), Current(accepted, refused))
+
+
+def _partition(folder: Path, dataset: str, business_date: date, current: Current) -> Partition:
+    accepted, refused = current.accepted, current.refused
     return Partition(
         dataset=dataset,
-        business_date=date.fromisoformat(name),
+        business_date=business_date,
         digest=accepted.digest if accepted else None,
         path=folder / accepted.version / ACCEPTED if accepted else None,
         rows=accepted.rows if accepted else 0,
@@ -147,7 +171,8 @@ def _read(folder: Path, dataset: str, name: str) -> Partition | None:
         manifest_path=folder / (accepted or refused).version / MANIFEST,  # type: ignore[union-attr]
         version=accepted.version if accepted else None,
         refused_manifest_path=folder / refused.version / MANIFEST if refused else None,
-        current=Current(accepted, refused),
+        sha256=accepted.sha256 if accepted else None,
+        current=current,
     )
 
 

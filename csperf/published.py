@@ -18,9 +18,11 @@ import duckdb
 
 from csperf.errors import CsperfError
 from csperf.settings import Settings
+from csperf.storage import file_digest, json_bytes, write_json
 
 DRAFT = "draft"
 MANIFEST = "manifest.json"
+SEAL = "seal"
 RETRO_PREFIX = "retro_"
 
 # Column lists of the record's Parquet files and of the tables in schema `published`.
@@ -39,31 +41,41 @@ LINE_COLUMNS = (
 )
 RETRO_COLUMNS = (
     "pay_month varchar, revision integer, employee_id varchar, component varchar, for_month varchar, "
-    "for_revision integer, due decimal(18,2), paid decimal(18,2), amount decimal(18,2)"
+    "for_revision integer, due decimal(18,2), paid decimal(18,2), amount decimal(18,2), still_due decimal(18,2)"
+)
+CORRECTION_COLUMNS = (
+    "pay_month varchar, revision integer, employee_id varchar, component varchar, for_month varchar, "
+    "for_revision integer, cause varchar, amount decimal(18,2), changed varchar"
+)
+_WHO_AND_WHEN = (
+    "prepared_by varchar, prepared_at timestamptz, approved_by varchar, approved_at timestamptz, "
+    "published_at timestamptz, refused_by varchar, refused_at timestamptz, refused_because varchar"
 )
 PAYROLL_RUN_COLUMNS = (
     "pay_month varchar, revision integer, status varchar, input_digest varchar, policy_digest varchar, "
-    "figures_digest varchar, employees bigint, row_count bigint, control_total decimal(18,2), prepared_by varchar, "
-    "approved_by varchar, approved_at timestamptz"
-)
+    "code_digest varchar, figures_digest varchar, employees bigint, row_count bigint, control_total decimal(18,2), "
+) + _WHO_AND_WHEN
 TIER_RUN_COLUMNS = (
     "quarter varchar, revision integer, status varchar, input_digest varchar, policy_digest varchar, "
-    "figures_digest varchar, employees bigint, row_count bigint, prepared_by varchar, approved_by varchar, "
-    "approved_at timestamptz"
-)
+    "code_digest varchar, figures_digest varchar, employees bigint, row_count bigint, "
+) + _WHO_AND_WHEN
 TABLES: Mapping[str, str] = {
     "tier_decisions": DECISION_COLUMNS,
     "tier_conditions": CONDITION_COLUMNS,
     "tier_runs": TIER_RUN_COLUMNS,
     "pay_lines": LINE_COLUMNS,
     "retro_details": RETRO_COLUMNS,
+    "corrections": CORRECTION_COLUMNS,
     "payroll_runs": PAYROLL_RUN_COLUMNS,
 }
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One folder of the record: an approved revision, or the draft of the next one (`status` tells which)."""
+    """One folder of the record: a published revision, or the draft of the next one.
+
+    `status` is draft (it waits for approval), approved (its publication was stopped on the way) or published.
+    """
 
     period: str
     number: int
@@ -75,6 +87,11 @@ class Revision:
     def figures_digest(self) -> str:
         """Digest of what was approved: equal for equal figures, whatever the revision number."""
         return str(self.manifest["figures_digest"])
+
+    @property
+    def seal(self) -> str:
+        """Digest of all that the manifest says, digests of the files included: equal for the very same revision."""
+        return str(self.manifest.get(SEAL))
 
     def file(self, part: str) -> Path | None:
         """The file that plays a part (`lines`, `retro`, `decisions`, `conditions`, …), None where there is none."""
@@ -113,7 +130,7 @@ def draft(root: Path, period: object) -> Revision | None:
     if not (path / MANIFEST).is_file():
         return None
     manifest = _manifest(path)
-    return Revision(str(period), int(manifest["revision"]), "draft", path, manifest)
+    return Revision(str(period), int(manifest["revision"]), str(manifest["status"]), path, manifest)
 
 
 def closed_periods(root: Path) -> list[str]:
@@ -123,19 +140,36 @@ def closed_periods(root: Path) -> list[str]:
 
 def check_files(revision: Revision) -> None:
     """Compare each file of a revision with its manifest; CsperfError when one is missing or was changed."""
+    for damage in damages(revision):
+        raise CsperfError(damage)
+
+
+def damages(revision: Revision) -> list[str]:
+    """A sentence for each file of a revision that is not as its manifest has it, and for a manifest that is not as it
+    was written; none when all are."""
+    told = []
+    path = revision.path / MANIFEST
+    if path.read_bytes() != json_bytes(_sealed(revision.manifest)):
+        told.append(f"{path} differs from what was written (its seal does not fit); restore it from a backup.")
     for name, facts in revision.manifest["files"].items():
         path = revision.path / name
         if not path.is_file():
-            raise CsperfError(f"{path} is missing from the published record; restore it from a backup.")
-        if file_digest(path) != facts["sha256"]:
-            raise CsperfError(
+            told.append(f"{path} is missing from the published record; restore it from a backup.")
+        elif file_digest(path) != facts["sha256"]:
+            told.append(
                 f"{path} differs from what was approved (its sha256 is not the manifest's); restore it from a backup."
             )
+    return told
 
 
-def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a folder's manifest atomically, sealed: with a digest of all it says, so that a changed byte is noticed."""
+    write_json(folder / MANIFEST, _sealed(json.loads(json_bytes(manifest))))
+
+
+def _sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    content = {name: value for name, value in manifest.items() if name != SEAL}
+    return {**content, SEAL: hashlib.sha256(json_bytes(content)).hexdigest()}
 
 
 def quoted(text: object) -> str:
@@ -160,17 +194,18 @@ def column_names(table: str) -> list[str]:
 def load_published(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     """Fill schema `published` of the warehouse from the record and return the digest of the grades decided.
 
-    Tables (types fixed even when empty): `tier_decisions`, `tier_conditions`, `pay_lines`, `retro_details` hold
-    approved revisions only, all of them; `tier_runs` and `payroll_runs` have a row for a waiting draft besides
-    (status `draft`). The digest covers the promotions and demotions in force (newest revision of each quarter):
-    it is what the figures of later months depend on. Each file is compared with its manifest when it is read;
-    CsperfError when the record is damaged. Nothing is read again while the record has not changed.
+    Tables (types fixed even when empty): `tier_decisions`, `tier_conditions`, `pay_lines`, `retro_details` and
+    `corrections` hold published revisions only, all of them; `tier_runs` and `payroll_runs` have a row for a waiting
+    draft besides (status `draft` or `approved`). The digest covers the promotions and demotions in force (newest
+    revision of each quarter): it is what the figures of later months depend on. Each file is compared with its
+    manifest when it is read; CsperfError when the record is damaged. Nothing is read again while the record has not
+    changed.
     """
     con.execute("create schema if not exists published")
     payroll = list(_all(settings.payroll_dir))
     tiers = list(_all(settings.tiers_dir))
     state = rows_digest(
-        [each.period, each.number, each.status, json.dumps(each.manifest, sort_keys=True)] for each in payroll + tiers
+        [[json.dumps(TABLES)], *([each.period, each.number, each.status, each.seal] for each in payroll + tiers)]
     )
     if _loaded_state(con) != state:
         con.execute("begin")
@@ -216,6 +251,7 @@ def _fill(con: duckdb.DuckDBPyConnection, payroll: Sequence[Revision], tiers: Se
     for table, part, folders in (
         ("pay_lines", "lines", payroll),
         ("retro_details", "retro", payroll),
+        ("corrections", "corrections", payroll),
         ("tier_decisions", "decisions", tiers),
         ("tier_conditions", "conditions", tiers),
     ):
@@ -230,6 +266,9 @@ def _fill(con: duckdb.DuckDBPyConnection, payroll: Sequence[Revision], tiers: Se
     for table, key, folders in (("payroll_runs", "pay_month", payroll), ("tier_runs", "quarter", tiers)):
         for each in folders:
             known = {key: each.period, "revision": each.number, "status": each.status}
+            if each.manifest.get("refusals"):
+                last = each.manifest["refusals"][-1]
+                known |= {"refused_by": last["by"], "refused_at": last["at"], "refused_because": last["reason"]}
             row = [known.get(name, each.manifest.get(name)) for name in column_names(table)]
             con.execute(f"insert into published.{table} values ({', '.join('?' * len(row))})", row)
 
@@ -256,6 +295,6 @@ def _manifest(path: Path) -> Mapping[str, Any]:
         raise CsperfError(f"{path} has no {MANIFEST}; restore the folder from a backup.") from None
     except (ValueError, OSError) as error:
         raise CsperfError(f"{path / MANIFEST} cannot be read ({error}); restore it from a backup.") from None
-    if not isinstance(manifest, dict) or "figures_digest" not in manifest or "files" not in manifest:
+    if not isinstance(manifest, dict) or not {"figures_digest", "files", "revision", "status"} <= manifest.keys():
         raise CsperfError(f"{path / MANIFEST} is no manifest of ours; restore it from a backup.")
     return manifest

@@ -13,8 +13,10 @@ _SHOWN = 10  # names listed in a sentence; the rest is counted
 def month_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """How many lines and people of each kind the prepared month has."""
     rows = con.execute("select component_group || '_lines', count(*) from draft.lines group by 1 order by 1").fetchall()
-    (corrected,) = con.execute("select count(distinct employee_id) from draft.retro").fetchall()[0]
-    return {**{str(name): int(count) for name, count in rows}, "corrected_employees": int(corrected)}
+    counts = {str(name): int(count) for name, count in rows}
+    (counts["corrected_employees"],) = _one(con, "select count(distinct employee_id) from draft.retro")
+    (counts["leavers"],) = _one(con, "select count(*) from draft.people where not active")
+    return counts
 
 
 def month_warnings(con: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
@@ -29,6 +31,8 @@ def month_warnings(con: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
         "order by 1",
         [text],
     )
+    stuck = _ids(con, "select distinct employee_id from draft.retro where still_due <> 0 order by employee_id")
+    left = _ids(con, "select employee_id from draft.people where not active order by employee_id")
     negative = _ids(
         con,
         "select employee_id from draft.lines where component_group <> 'contribution' "
@@ -53,7 +57,11 @@ def month_warnings(con: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
     if unpaid:
         sentences.append(f"not paid until roster or plan is mended, `csperf explain` says why: {_listed(unpaid)}")
     if negative:
-        sentences.append(f"corrections leave less than nothing to pay: {_listed(negative)}")
+        sentences.append(f"less than nothing to pay: {_listed(negative)}")
+    if stuck:
+        sentences.append(f"pay does not go below zero, corrections stay due from: {_listed(stuck)}")
+    if left:
+        sentences.append(f"gone and on the list of corrections for those who have left: {_listed(left)}")
     if director:
         sentences.append(f"for the director to rule on: {_listed(director)}")
     if undecided:
@@ -106,6 +114,12 @@ _CLOSED_OTHERWISE = """
     )
     where pay_month in (select pay_month from csperf.payroll.computed_lines) order by pay_month
 """
+
+
+def _one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    row = con.execute(query).fetchone()
+    assert row is not None  # an aggregate always has one row
+    return row
 
 
 def _ids(con: duckdb.DuckDBPyConnection, query: str, parameters: list[str] | None = None) -> list[str]:

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     timezone: str = Field("Asia/Shanghai", description="Business time zone: an event's date is its date there")
     encoding: Literal["utf-8", "gb18030"] = Field("utf-8", description="Encoding of delivered CSV files")
     policy_dir: Path | None = Field(None, description="Folder with the company's own plans, beside the shipped ones")
+    shipped_plans: bool = Field(True, description="Whether the shipped plans count; without them policy_dir is all")
     lookback_days: int = Field(3, ge=0, le=60, description="Days before the run's first date read again for late rows")
     quarantine_limit: float = Field(
         0.5, gt=0, le=1, description="Share of quarantined rows above which a date is refused"
@@ -72,6 +73,10 @@ class Settings(BaseSettings):
     @property
     def tiers_dir(self) -> Path:
         return self.home / "tiers"
+
+    @property
+    def policies_dir(self) -> Path:
+        return self.home / "policies"
 
     @property
     def quality_dir(self) -> Path:

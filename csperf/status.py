@@ -33,11 +33,18 @@ class DatasetStatus:
 
 @dataclass(frozen=True)
 class PeriodStatus:
-    """A month or quarter: `state` is open, draft or closed; QA figures only for months that are built."""
+    """A month or quarter: `state` is open, draft, approved or published; `by` and `at` say who brought it there.
+
+    While a draft of a next revision waits, `revision` is still the published one. `refused` is the last refusal of
+    that draft. QA figures only for months that are built.
+    """
 
     period: str
     state: str
     revision: int | None
+    by: str | None = None
+    at: str | None = None
+    refused: str | None = None
     employees: int | None = None
     drawn: int | None = None
     reviewed: int | None = None
@@ -125,12 +132,24 @@ def _warehouse(settings: Settings, landed: Sequence[Partition]) -> tuple[date | 
     return max((day for _, day in current), default=None), len(daily) - len(current), months
 
 
-def _period(settings: Settings, period: Month | Quarter, figures: dict[str, int]) -> PeriodStatus:
+def _period(settings: Settings, period: Month | Quarter, figures: dict[str, Any]) -> PeriodStatus:
     root = settings.payroll_dir if isinstance(period, Month) else settings.tiers_dir
     published = newest(root, period)
-    waiting = draft(root, period)
-    state = "draft" if waiting else "closed" if published else "open"
-    return PeriodStatus(str(period), state, published.number if published else None, **figures)
+    shown = draft(root, period) or published
+    number = published.number if published else None
+    if shown is None:
+        return PeriodStatus(str(period), "open", number, **figures)
+    step = "prepared" if shown.status == "draft" else "approved"
+    told = shown.manifest.get("refusals") if shown.status == "draft" else None
+    return PeriodStatus(
+        str(period),
+        shown.status,
+        number,
+        by=str(shown.manifest[f"{step}_by"]),
+        at=str(shown.manifest["published_at" if shown.status == "published" else f"{step}_at"]),
+        refused="{by} refused it at {at}: {reason}".format(**told[-1]) if told else None,
+        **figures,
+    )
 
 
 def ranges(dates: Iterable[date]) -> str:
@@ -176,9 +195,13 @@ def sentences(status: Status) -> list[str]:
         lines.append("Nothing is built yet; run csperf build.")
     elif status.unbuilt:
         lines.append(f"{status.unbuilt} landed deliveries are not built yet; run csperf build.")
-    lines += [
-        f"The draft of {p.period} waits for approval." for p in (*status.months, *status.quarters) if p.state == "draft"
-    ]
+    for period in (*status.months, *status.quarters):
+        if period.state == "draft":
+            lines.append(f"The draft of {period.period} waits for approval.")
+        if period.state == "approved":
+            lines.append(f"{period.period} is approved and its publication was stopped; close it again to publish it.")
+        if period.refused:
+            lines.append(f"{period.period}: {period.refused}")
     return lines
 
 
@@ -187,12 +210,14 @@ def _periods(title: str, periods: Sequence[PeriodStatus]) -> Any:
 
     table = Table(title=title, title_justify="left")
     table.add_column(title.lower().rstrip("s"))
-    table.add_column("state")
+    for heading in ("state", "by", "at"):
+        table.add_column(heading)
     with_figures = any(entry.employees is not None for entry in periods)
     for heading in ("revision", *(("employees", "QA drawn", "reviewed", "missing") if with_figures else ())):
         table.add_column(heading, justify="right")
     for entry in periods:
         figures = (entry.employees, entry.drawn, entry.reviewed, entry.missing_reviews) if with_figures else ()
         shown = (entry.revision, *figures)
-        table.add_row(entry.period, entry.state, *("" if number is None else f"{number:,}" for number in shown))
+        told = (entry.period, entry.state, entry.by or "", entry.at or "")
+        table.add_row(*told, *("" if number is None else f"{number:,}" for number in shown))
     return table

@@ -6,6 +6,7 @@ CSPERF_HOME: two runs at once wait for each other. Folders and files are their o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -24,6 +25,12 @@ PRIVATE_DIR = 0o700
 PASSABLE_DIR = 0o711
 PRIVATE_FILE = 0o600
 _locks: dict[Path, FileLock] = {}
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def make_home(settings: Settings) -> None:
@@ -84,10 +91,14 @@ def write_bytes(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
     fsync_dir(path.parent)
 
 
+def json_bytes(content: Any) -> bytes:
+    """JSON as the records have it: sorted keys, so that equal content is equal bytes."""
+    return (json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, default=str) + "\n").encode()
+
+
 def write_json(path: Path, content: Any, mode: int = PRIVATE_FILE) -> None:
-    """Write JSON atomically: sorted keys, so that equal content is equal bytes."""
-    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, default=str) + "\n"
-    write_bytes(path, text.encode(), mode)
+    """Write JSON atomically."""
+    write_bytes(path, json_bytes(content), mode)
 
 
 def publish_dir(prepared: Path, target: Path) -> None:

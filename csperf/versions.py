@@ -31,7 +31,7 @@ from csperf.landing import (
     write_current,
 )
 from csperf.sources.spool import BAD, DATE, RAW, ROW
-from csperf.storage import PRIVATE_FILE, private_dir, publish_dir
+from csperf.storage import PRIVATE_FILE, file_digest, private_dir, publish_dir
 
 State = Literal["landed", "unchanged", "refused", "missing"]
 
@@ -155,9 +155,11 @@ class Lander:
             fingerprint=origin.fingerprint,
         )
         old = current.accepted
-        if old is not None and current.refused == origin.refused and replace(new, fingerprint=old.fingerprint) == old:
+        same_refusal = current.refused == origin.refused
+        if old is not None and same_refusal and replace(new, fingerprint=old.fingerprint, sha256=old.sha256) == old:
             return replace(outcome, state="unchanged")
         self._write(con, day, new.version, None, digest)
+        new = replace(new, sha256=file_digest(self._folder(day) / new.version / ACCEPTED))
         write_current(self._folder(day), Current(new, origin.refused))
         same = old is not None and old.version == new.version
         return replace(outcome, state="unchanged" if same else "landed")

@@ -12,6 +12,7 @@ from csperf.settings import Settings
 if TYPE_CHECKING:
     from csperf.closing import Backfilled, Closed
     from csperf.nightly import RunReport
+    from csperf.verify import Verified
     from csperf.warehouse import BuildReport
 
 
@@ -59,7 +60,9 @@ def closed(done: Closed) -> list[Any]:
     """How the closing of a month or quarter ended."""
     draft = done.draft
     if done.outcome == "unchanged":
-        return [f"{draft.period} is closed as revision {draft.revision} already and nothing has changed: {draft.path}"]
+        by = f"approved by {done.revision.manifest['approved_by']}" if done.revision else ""
+        told = f"{draft.period} is closed as revision {draft.revision} already, {by}, and nothing has changed"
+        return [f"{told}: {draft.path}"]
     rows: Sequence[tuple[str, object]] = [
         ("revision", draft.revision),
         ("employees", draft.employees),
@@ -76,6 +79,32 @@ def closed(done: Closed) -> list[Any]:
         *parts,
         f"The draft is in {draft.path}; to publish it: csperf {command} {draft.period} --approved-by NAME",
     ]
+
+
+def verified(done: Sequence[Verified]) -> list[Any]:
+    """Which revisions are proven and which are not."""
+    from rich.table import Table
+
+    table = Table(title="Computed again from the records as they were", title_justify="left")
+    for heading in ("month", "revision", "outcome", "code since then"):
+        table.add_column(heading)
+    for each in done:
+        outcome = "equal" if each.equal else "records damaged" if each.damages else "differs"
+        table.add_row(each.month, str(each.revision), outcome, "changed" if each.code_changed else "the same")
+    return [table]
+
+
+def not_proven(done: Sequence[Verified]) -> list[str]:
+    """A sentence for all that keeps a revision from being proven."""
+    told = []
+    for each in done:
+        what = f"{each.month} revision {each.revision}"
+        told += [f"{what} rests on a damaged record: {damage}" for damage in each.damages]
+        if each.differences:
+            since = "; the code has changed since it was published" if each.code_changed else ""
+            told.append(f"{what} comes out otherwise than it was published{since}:")
+            told += [f"  {difference}" for difference in each.differences]
+    return list(dict.fromkeys(told))
 
 
 def backfilled(done: Backfilled, settings: Settings) -> list[Any]:

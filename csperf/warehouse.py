@@ -19,9 +19,10 @@ from csperf import landing
 from csperf.datasets import DATASETS, SQL_TYPES
 from csperf.dbt_call import DBT_PROJECT, call_dbt
 from csperf.errors import CsperfError
+from csperf.kept_policies import by_policies, keep_policies, kept_files
 from csperf.landing import Partition
 from csperf.periods import Month
-from csperf.policy.library import load_plans, plans_digest, reads_gross_before
+from csperf.policy.library import plans_digest, reads_gross_before
 from csperf.policy.store import load_policies
 from csperf.progress import Progress, silent
 from csperf.published import load_published
@@ -94,32 +95,37 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
         con.close()
 
 
-def build(settings: Settings, progress: Progress | None = None) -> BuildReport:
+def build(
+    settings: Settings, progress: Progress | None = None, landed: Sequence[Partition] | None = None
+) -> BuildReport:
     """Bring all tables up to date with landing, policies and published revisions.
 
+    `landed` are the partitions to build from (default: those in force). The policies are kept as a record first.
     Without any landed day there is no warehouse. CsperfError when dbt fails, with dbt's own words and the model; the
     tables are then those of the last good build or on the way to the next, and the next build ends right.
     """
     told = progress or silent
     with home_lock(settings):
         told("plan the build", 0, 0)
-        partitions = landing.partitions(settings)
+        partitions = landing.partitions(settings) if landed is None else landed
         accepted = [part for part in partitions if part.path is not None]
         if not any(DATASETS[part.dataset].kind == "daily" for part in accepted):
             _discard(settings)
             return BuildReport((), (), False)
-        plans_now = load_plans(settings)
+        policies, plans_now = keep_policies(settings)
         policy_digest = plans_digest(plans_now)
         from_nothing = _discard_outdated(settings, _months(accepted))
         with connect(settings) as con:
             published_digest = load_published(con, settings)
             paid = _paid_before(con) if reads_gross_before(plans_now) else {}
             state = _state(partitions, policy_digest, f"{published_digest}/{sorted(paid.items())}")
-            if _info(con, "state") == state:
+            loaded = kept_files(settings, _info(con, "policies") or "none")
+            if loaded and _info(con, "state") == state:
                 return BuildReport((), (), from_nothing)
-            if _info(con, "policy") != policy_digest:
-                load_policies(con, settings)
+            if not loaded or _info(con, "policy") != policy_digest:
+                load_policies(con, by_policies(settings, policies))
                 _set_info(con, "policy", policy_digest)
+                _set_info(con, "policies", policies)
             _write_control(con, accepted)
             plans = _plan_months(con, accepted, policy_digest, paid)
             stale = _write_months(con, plans)
@@ -220,8 +226,12 @@ def _write_control(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]
     _replace(
         con,
         "control.partitions",
-        "dataset varchar, business_date date, digest varchar, path varchar, row_count bigint, quarantined bigint",
-        [(p.dataset, p.business_date, p.digest, str(p.path), p.rows, p.quarantined) for p in accepted],
+        "dataset varchar, business_date date, digest varchar, path varchar, row_count bigint, quarantined bigint, "
+        "version varchar, sha256 varchar",
+        [
+            (p.dataset, p.business_date, p.digest, str(p.path), p.rows, p.quarantined, p.version, p.sha256)
+            for p in accepted
+        ],
     )
     _replace(con, "control.newest", "dataset varchar, path varchar, business_date date", _newest(accepted))
     months = _months(accepted)

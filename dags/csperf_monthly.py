@@ -55,7 +55,8 @@ def csperf_monthly() -> None:
     @task(pool=POOL, outlets=[PAYROLL])
     @refusals_are_final
     def publish(drafted: Any, answer: Any) -> str:
-        return steps.publish(load_settings(), drafted, answer, get_current_context()["dag_run"].triggering_user_name)
+        started_by = get_current_context()["dag_run"].triggering_user_name
+        return steps.publish(load_settings(), drafted, answer, started_by, datetime.now(UTC))
 
     @task(pool=POOL)
     def serve() -> None:

@@ -13,6 +13,7 @@ import duckdb
 from csperf import landing
 from csperf.datasets import DATASETS, SQL_TYPES
 from csperf.settings import Settings
+from csperf.storage import file_digest
 
 
 def land(settings: Settings, dataset: str, business_date: date, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -34,8 +35,10 @@ def land(settings: Settings, dataset: str, business_date: date, rows: Sequence[M
             numbered = [[*row, number] for number, row in enumerate(content, 1)]
             con.executemany(f"insert into landed values ({marks})", numbered)
         con.execute(f"copy landed to '{version / landing.ACCEPTED}' (format parquet)")
-    (version / landing.MANIFEST).write_text(json.dumps({"results": []}))
-    landing.write_current(folder, landing.Current(landing.InForce(digest[:16], digest, len(rows), 0), None))
+    manifest = {"digest": digest, "rows": {"accepted": len(rows), "quarantined": 0}, "results": []}
+    (version / landing.MANIFEST).write_text(json.dumps(manifest))
+    sha256 = file_digest(version / landing.ACCEPTED)
+    landing.write_current(folder, landing.Current(landing.InForce(digest[:16], digest, len(rows), 0, sha256=sha256)))
 
 
 def employee(employee_id: str, **given: Any) -> dict[str, Any]:

@@ -91,6 +91,11 @@ def prepare(
     load_published(con, settings)
     con.execute("create schema measures; create schema scorecards; create schema control")
     insert_rows(con, rows)
+    con.execute(
+        "create schema staging; create table staging.stg_disputes (dispute_id varchar, employee_id varchar, "
+        "month varchar, measure varchar, requested_delta decimal(18,6), status varchar, granted_delta decimal(18,6), "
+        "ruled_by varchar, ruled_at timestamptz)"
+    )
     con.execute("create table control.working_days (day date, number integer)")
     con.execute("create table control.partitions (dataset varchar, business_date date, path varchar)")
     con.execute("create table control.newest (dataset varchar, path varchar, business_date date)")

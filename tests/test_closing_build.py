@@ -11,9 +11,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from csperf import closing, warehouse
+from csperf import closing, landing, warehouse
+from csperf.basis import basis_of
 from csperf.periods import Month, Quarter
+from csperf.published import newest
 from csperf.settings import Settings
+from csperf.storage import file_digest
 
 JUNE, SECOND_QUARTER = Month(2026, 6), Quarter(2026, 2)
 WHEN = datetime(2026, 7, 21, 9, tzinfo=UTC)
@@ -58,6 +61,25 @@ def test_published_tables_say_what_was_computed(closed: Settings) -> None:
     totals = query(closed, "select sum(gross_pay) from payroll.payroll_monthly")
     assert totals == query(closed, "select control_total from payroll.payroll_runs where status = 'published'")
     assert totals[0][0] > 0
+
+
+def test_a_revision_says_what_it_was_computed_from(closed: Settings) -> None:
+    revision = newest(closed.payroll_dir, JUNE)
+    assert revision is not None
+    basis = basis_of(revision)
+    landed = {
+        (part.dataset, str(part.business_date)): (part.version, file_digest(part.path))
+        for part in landing.partitions(closed)
+        if part.path is not None and (part.business_date <= JUNE.last_day or part.dataset == "targets")
+    }
+    told = {
+        (name, day): (each.version, each.sha256) for name, days in basis.inputs.items() for day, each in days.items()
+    }
+    assert told == landed
+    assert basis.tiers["2026Q2"].revision == 1 and basis.payroll == {}
+    plan = closed.policies_dir / basis.policies / "cs_2017.yaml"
+    assert plan.is_file()
+    assert revision.manifest["policies"]["files"]["cs_2017.yaml"] == file_digest(plan)
 
 
 def test_bi_reads_the_decisions_at_once(closed: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from csperf.settings import Settings
 from tests.worked_warehouse import Worked
 
 JULY = Month(2026, 7)
+WHEN = datetime(2026, 8, 21, 9, tzinfo=UTC)
 HEADER = "employee_id,name,team,post,grade,plan,base_pay,performance_pay,grade_allowance,gross_pay,pay_date"
 
 
@@ -30,7 +31,7 @@ def written(tmp_path: Path) -> Path:
         "E1": {"base_pay": "0.00"},
     }
     Worked({"2026-07": pay}, names={"E1": 'Demo "An"'}).write(settings)
-    return closing.draft_month(settings, JULY).path
+    return closing.draft_month(settings, JULY, WHEN).path
 
 
 def test_the_csv_has_a_row_per_employee_and_a_column_per_component(written: Path) -> None:
@@ -69,7 +70,7 @@ def test_the_lines_file_holds_decimals(written: Path) -> None:
 def test_a_name_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     Worked({"2026-07": {"E1": {"base_pay": "1.00"}}}, names={"E1": "=1+1"}).write(settings)
-    path = closing.draft_month(settings, JULY).path / "payroll_2026-07.xlsx"
+    path = closing.draft_month(settings, JULY, WHEN).path / "payroll_2026-07.xlsx"
     cell = openpyxl.load_workbook(path).worksheets[0]["B2"]
     assert (cell.value, cell.data_type) == ("=1+1", "s")
 

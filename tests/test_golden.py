@@ -26,7 +26,7 @@ MONTH, QUARTER = Month(2026, 12), Quarter(2026, 2)
 MODELS = (
     "derived_monthly derived_quarterly derived_yearly derived_measures scorecard_monthly computed_lines "
     "computed_conditions computed_decisions salary_reviews lists tier_quarterly pay_lines "
-    "payroll_runs computed_bases unpaid"
+    "payroll_runs corrections computed_bases unpaid"
 )
 
 pytestmark = pytest.mark.xdist_group("golden")  # one build serves all of them

@@ -22,6 +22,7 @@ from csperf.landing import (
     partition,
     partition_dir,
     partitions,
+    past,
     sums_sql,
     write_current,
 )
@@ -147,3 +148,16 @@ def test_everyone_in_any_roster_is_known(settings: Settings) -> None:
     with duckdb.connect() as con:
         load_roster_ids(con, settings)
         assert {row[0] for row in con.execute("select * from known_employees").fetchall()} == {"E1", "E2", "E3"}
+
+
+def test_an_earlier_version_stays_and_can_be_read(settings: Settings) -> None:
+    calls = [{"call_id": str(number), "agent_id": "E1", "customer_id": "c"} for number in (1, 2)]
+    land(settings, "calls", DAY, calls)
+    first = partition(settings, "calls", DAY)
+    land(settings, "calls", DAY, calls[:1])
+    assert first is not None and first.version is not None and first.path is not None
+    again = past(settings, "calls", DAY, first.version)
+    assert (again.path, again.digest, again.rows) == (first.path, first.digest, 2)
+    assert first.path.is_file()
+    with pytest.raises(CsperfError, match=r"\(calls of 2026-09-01\) cannot be read"):
+        past(settings, "calls", DAY, "0123456789abcdef")

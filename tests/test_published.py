@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from csperf import closing, published
+from csperf.approval import refuse_draft
 from csperf.errors import CsperfError
 from csperf.periods import Month
 from csperf.settings import Settings
@@ -109,3 +110,37 @@ def test_a_broken_manifest_is_refused_by_name(settings: Settings, content: str) 
 def test_rows_digest_tells_empty_from_text() -> None:
     assert published.rows_digest([[None]]) != published.rows_digest([["None"]])
     assert published.rows_digest([["a", "b"]]) != published.rows_digest([["a"], ["b"]])
+
+
+def test_one_changed_byte_of_a_manifest_is_noticed(settings: Settings) -> None:
+    path = settings.payroll_dir / "2026-07" / "rev-001" / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b"Demo Director", b"Demo Dictator"))
+    with pytest.raises(CsperfError, match=r"rev-001/manifest\.json differs from what was written"):
+        load(settings)
+
+
+def test_how_far_a_draft_is_and_who_refused_it_are_told(settings: Settings) -> None:
+    Worked({"2026-07": {"E1": {"base_pay": "3200.00"}}}).write(settings)
+    at = datetime(2026, 9, 1, 8, tzinfo=UTC)
+    drafted = closing.draft_month(settings, JULY, at)
+    columns = "revision, status, prepared_by, epoch(prepared_at)::bigint, approved_by, refused_by, refused_because"
+    query = f"select {columns} from published.payroll_runs order by revision desc limit 1"
+    assert load(settings).execute(query).fetchone() == (3, "draft", "csperf", int(at.timestamp()), None, None, None)
+
+    with pytest.raises(CsperfError, match="needs who refuses and the reason"):
+        refuse_draft(settings.payroll_dir, "2026-07", drafted.digest, "Demo Director", at, " ")
+    with pytest.raises(CsperfError, match="no such draft"):
+        refuse_draft(settings.payroll_dir, "2026-07", "another", "Demo Director", at, "E1 was on leave")
+    refuse_draft(settings.payroll_dir, "2026-07", drafted.digest, "Demo Director", at, "E1 was on leave")
+    told = ("draft", "csperf", "Demo Director", "E1 was on leave")
+    query = "select status, prepared_by, refused_by, refused_because from published.payroll_runs where revision = 3"
+    assert load(settings).execute(query).fetchone() == told
+    Worked({"2026-07": {"E1": {"base_pay": "3100.50"}}}).write(settings)
+    closing.draft_month(settings, JULY, at)  # drafted again, the reason stays
+    assert load(settings).execute(query).fetchone() == told
+
+    (place,) = (settings.payroll_dir / "2026-07").glob("draft")
+    published.write_manifest(place, {**json.loads((place / "manifest.json").read_text()), "status": "approved"})
+    assert load(settings).execute(query).fetchone() == ("approved", *told[1:])
+    done = closing._close_month(settings, JULY, "Demo Director", at).revision
+    assert done is not None and [each["reason"] for each in done.manifest["refusals"]] == ["E1 was on leave"]

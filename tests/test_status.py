@@ -1,15 +1,19 @@
 """What `csperf status` tells: landed, missing, refused, built, closed."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from csperf import closing
+from csperf.approval import refuse_draft
 from csperf.landing import Current, Refused, partition_dir, write_current
+from csperf.periods import Month
 from csperf.settings import Settings
 from csperf.status import look, ranges, render, sentences
 from tests.conftest import Company
 from tests.landing_files import employee, land, session
+from tests.worked_warehouse import Worked
 
 
 @pytest.fixture
@@ -72,6 +76,27 @@ def test_months_and_quarters_reach_from_the_first_to_the_last_landed_date(settin
         ("2026-08", "open", None),
     ]
     assert [entry.period for entry in status.quarters] == ["2026Q2", "2026Q3"]
+
+
+def test_a_period_goes_from_open_over_draft_to_published_with_who_and_when(settings: Settings) -> None:
+    Worked({"2026-07": {"E1": {"base_pay": "3000.00"}}}).write(settings)
+    land(settings, "chat_sessions", date(2026, 7, 31), [])
+    drafted = closing.draft_month(settings, Month(2026, 7), datetime(2026, 8, 21, 6, tzinfo=UTC))
+
+    def shown() -> tuple[str, int | None, str | None, str | None]:
+        (month,) = look(settings).months
+        return month.state, month.revision, month.by, month.at
+
+    assert shown() == ("draft", None, "csperf", "2026-08-21T06:00:00+00:00")
+    assert "The draft of 2026-07 waits for approval." in sentences(look(settings))
+    refused = datetime(2026, 8, 21, 9, tzinfo=UTC)
+    refuse_draft(settings.payroll_dir, "2026-07", drafted.digest, "Demo Director", refused, "E1 was on leave")
+    assert shown() == ("draft", None, "csperf", "2026-08-21T06:00:00+00:00")
+    sentence = "2026-07: Demo Director refused it at 2026-08-21T09:00:00+00:00: E1 was on leave"
+    assert sentence in sentences(look(settings))
+    answered, done = datetime(2026, 8, 22, 9, tzinfo=UTC), datetime(2026, 8, 22, 10, tzinfo=UTC)
+    closing.publish_month(settings, Month(2026, 7), drafted.digest, "Demo Director", answered, done)
+    assert shown() == ("published", 1, "Demo Director", "2026-08-22T10:00:00+00:00")
 
 
 def test_a_built_company_shows_its_sample_and_what_is_missing(company: Company) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import duckdb
 
+from csperf import closing
+from csperf.kept_policies import by_policies, keep_policies
 from csperf.periods import Month, Quarter
 from csperf.policy.store import load_policies
 from csperf.published import load_published
@@ -19,6 +22,8 @@ PEOPLE = {
     "E3": ("示例三", "South", "voice", "trial", "cs_2017"),
 }
 GROUPS = {"pension_employee": "contribution"}
+
+WHEN = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 
 Lines = Mapping[str, Mapping[str, str]]
 """Amounts by employee and component."""
@@ -38,15 +43,21 @@ class Worked:
     def write(self, settings: Settings) -> None:
         """Put the figures in place of what the warehouse holds."""
         settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+        policies, _ = keep_policies(settings)
+        if not settings.warehouse_path.exists():
+            settings.warehouse_path.write_bytes(_with_policies(settings, policies))
         with duckdb.connect(str(settings.warehouse_path)) as con:
-            load_policies(con, settings)
             load_published(con, settings)
             for schema in ("control", "measures", "payroll", "tiers", "scorecards", "quality"):
                 con.execute(f"create schema if not exists {schema}")
+            con.execute("create or replace table control.info as select 'policies' as name, ? as value", [policies])
             _control(con, self)
             _people(con, self)
             _pay(con, self)
             _tiers(con, self)
+            con.execute(
+                "create or replace table payroll.unpaid (month varchar, employee_id varchar, component varchar)"
+            )
             con.execute("create or replace table quality.results as select 'calls' as dataset, 3 as failed")
             con.execute(
                 "create or replace table quality.quarantine as select 'employees' as dataset, date '2026-07-01' as "
@@ -55,13 +66,55 @@ class Worked:
             )
 
 
+def close(settings: Settings, month: Month, approved_by: str = "Demo Director") -> closing.Closed:
+    """Draft and publish from the warehouse as it is, as `close_month` does after its build."""
+    return closing._close_month(settings, month, approved_by, WHEN)
+
+
+def lines(settings: Settings, month: Month, revision: int) -> dict[tuple[str, str], Decimal]:
+    con = duckdb.connect()
+    load_published(con, settings)
+    rows = con.execute(
+        "select employee_id, component, amount from published.pay_lines where pay_month = ? and revision = ?",
+        [str(month), revision],
+    ).fetchall()
+    return {(who, component): amount for who, component, amount in rows}
+
+
+def files_of(settings: Settings) -> dict[str, tuple[bytes, int]]:
+    found = [path for path in settings.payroll_dir.rglob("*") if path.is_file()]
+    return {str(path.relative_to(settings.home)): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+def rows(done: closing.Closed, name: str) -> list[str]:
+    """The lines of a published list."""
+    assert done.revision is not None
+    path = done.revision.path / f"{name}_{done.draft.period}.csv"
+    return path.read_text(encoding="utf-8-sig").splitlines()
+
+
+_FILES: dict[str, bytes] = {}
+
+
+def _with_policies(settings: Settings, policies: str) -> bytes:
+    """A warehouse that holds a kept set of policies, made once for all tests of a process."""
+    if policies not in _FILES:
+        path = settings.warehouse_path.with_name("policies.duckdb")
+        with duckdb.connect(str(path)) as con:
+            load_policies(con, by_policies(settings, policies))
+        _FILES[policies] = path.read_bytes()
+        path.unlink()
+    return _FILES[policies]
+
+
 def _control(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
     con.execute("create or replace table control.months (month_start date, month varchar, digest varchar)")
     for text, lines in worked.pay.items():
         digest = f"inputs of {text}: {sorted((who, sorted(pay.items())) for who, pay in lines.items())}"
         con.execute("insert into control.months values (?, ?, ?)", [Month.parse(text).first_day, text, digest])
     con.execute(
-        "create or replace table control.partitions as select 'attendance' as dataset, day::date as business_date "
+        "create or replace table control.partitions as select 'attendance' as dataset, day::date as business_date, "
+        "'worked' as version, 'worked' as sha256, 'nowhere' as path "
         "from generate_series(date '2026-01-01', ?::date, interval 1 day) as days(day) where day::date::varchar not in "
         "(select unnest(?::varchar[]))",
         [worked.landed_until, list(worked.gaps)],
@@ -70,7 +123,7 @@ def _control(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
 
 def _people(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
     columns = "employee_id varchar, name varchar, team varchar, post varchar, grade varchar, plan varchar"
-    con.execute(f"create or replace table measures.roster_monthly (month_start date, {columns})")
+    con.execute(f"create or replace table measures.roster_monthly (month_start date, {columns}, leave_date date)")
     con.execute(f"create or replace table measures.period_wide (period_kind varchar, period varchar, {columns})")
     con.execute(
         "create or replace table scorecards.scorecard_monthly "
@@ -79,7 +132,10 @@ def _people(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
     for text in worked.pay:
         for who, (name, *rest) in PEOPLE.items():
             row = [who, worked.names.get(who, name), *rest]
-            con.execute("insert into measures.roster_monthly values (?, ?, ?, ?, ?, ?, ?)", [f"{text}-01", *row])
+            leave = Month.parse(worked.left[who]).plus(-1).last_day if who in worked.left else None
+            con.execute(
+                "insert into measures.roster_monthly values (?, ?, ?, ?, ?, ?, ?, ?)", [f"{text}-01", *row, leave]
+            )
             if worked.left.get(who, "9999") > text:
                 con.execute("insert into measures.period_wide values ('month', ?, ?, ?, ?, ?, ?, ?)", [text, *row])
                 con.execute("insert into scorecards.scorecard_monthly values (?, ?, 100, ?)", [text, who, who == "E3"])

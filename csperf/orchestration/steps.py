@@ -63,7 +63,9 @@ def draft(settings: Settings, period: Month | Quarter, drafted_at: datetime, pro
 
     warehouse.build(settings, progress)
     drafted = (
-        closing.draft_month(settings, period) if isinstance(period, Month) else closing.draft_quarter(settings, period)
+        closing.draft_month(settings, period, drafted_at, progress)
+        if isinstance(period, Month)
+        else closing.draft_quarter(settings, period, drafted_at)
     )
     if not drafted.changed:
         raise AirflowSkipException(f"{period} is published as revision {drafted.revision} and nothing has changed.")
@@ -71,9 +73,13 @@ def draft(settings: Settings, period: Month | Quarter, drafted_at: datetime, pro
 
 
 def publish(
-    settings: Settings, drafted: Mapping[str, Any], answer: Mapping[str, Any] | None, started_by: str | None
+    settings: Settings,
+    drafted: Mapping[str, Any],
+    answer: Mapping[str, Any] | None,
+    started_by: str | None,
+    at: datetime,
 ) -> str:
-    """Publish what was drafted if the answer approves it; returns the revision's folder.
+    """Publish what was drafted if the answer approves it, at the time `at`; returns the revision's folder.
 
     `started_by` is who started the run by hand (None: its schedule did); neither that person nor the setting's
     preparer can approve. CsperfError when there is no approval or the figures are not those that were approved.
@@ -88,9 +94,9 @@ def publish(
     )
     period, digest = drafted["period"], drafted["digest"]
     if "Q" in period:
-        done = closing.publish_quarter(settings, Quarter.parse(period), digest, approved.by, approved.at)
+        done = closing.publish_quarter(settings, Quarter.parse(period), digest, approved.by, approved.at, at)
     else:
-        done = closing.publish_month(settings, Month.parse(period), digest, approved.by, approved.at)
+        done = closing.publish_month(settings, Month.parse(period), digest, approved.by, approved.at, at)
     return str(done.path)
 
 

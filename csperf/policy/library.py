@@ -101,10 +101,10 @@ def base_measures() -> dict[str, dict[str, Any]]:
 def plan_files(settings: Settings, folder: str = "plans") -> list[Path]:
     """The shipped plan files (or those of shared parts) and the company's own, which take the place of their namesakes.
 
-    In the company's folder plans lie at the top and shared parts in `shared`.
+    In the company's folder plans lie at the top and shared parts in `shared`. A setting leaves the shipped ones out.
     """
     shipped = Path(str(files("csperf.policy").joinpath(folder)))
-    found = {path.name: path for path in sorted(shipped.glob("*.yaml"))}
+    found = {path.name: path for path in sorted(shipped.glob("*.yaml"))} if settings.shipped_plans else {}
     if settings.policy_dir is not None:
         if not settings.policy_dir.is_dir():
             raise UsageError(f"CSPERF_POLICY_DIR names {settings.policy_dir}, which is no folder.")

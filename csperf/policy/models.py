@@ -252,6 +252,7 @@ class Plan(Strict):
         "next_month_25",
         description="When the month is paid: the 25th of the next or the same month, or its last working day",
     )
+    negative_pay: bool = Field(False, description="true where a month's gross pay may be below zero")
     versions: Annotated[tuple[Version, ...], Field(min_length=1)] = Field(
         description="The plan from a date on; the newest at or before a month's last day computes that month"
     )

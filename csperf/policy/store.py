@@ -20,7 +20,7 @@ FOREVER = date(9999, 12, 31)
 
 _TABLES = {
     "plans": "plan varchar, label_zh varchar, label_en varchar, source varchar, is_default boolean, "
-    "pay_date_rule varchar, path varchar",
+    "pay_date_rule varchar, negative_pay boolean, path varchar",
     "versions": "plan varchar, plan_version varchar, effective_from date, effective_to date, score varchar, "
     "rating varchar, director_below decimal(38,6), sample_size integer, has_tiers boolean",
     "figures": "plan varchar, plan_version varchar, effective_from date, effective_to date, figure varchar, "
@@ -89,7 +89,8 @@ def _end(versions: Sequence[Part], number: int) -> date:
 def _plan_rows(plans: Plans) -> Iterator[Row]:
     for loaded in plans.values():
         plan = loaded.plan
-        yield plan.plan, plan.labels.zh, plan.labels.en, plan.source, plan.default, plan.pay_date, loaded.path.name
+        told = (plan.plan, plan.labels.zh, plan.labels.en, plan.source, plan.default, plan.pay_date, plan.negative_pay)
+        yield *told, loaded.path.name
 
 
 def _version_rows(plans: Plans) -> Iterator[Row]:
