@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from typer.testing import CliRunner
 
+from csperf.cli import app
 from csperf.errors import CsperfError, UsageError
 from csperf.policy.commands import check_plans
 from csperf.policy.library import load_plans
@@ -485,3 +487,18 @@ def test_a_folder_that_is_not_there_is_wrong_usage(tmp_path):
 def test_a_plan_with_warnings_only_is_used(tmp_path):
     write(tmp_path, PLAN.replace("    components:", "    terms: {idle: wage}\n    components:"))
     assert load_plans(load_settings(policy_dir=tmp_path))["night_watch"].version_on(date(2026, 1, 1)) is not None
+
+
+def test_the_command_tells_warnings_and_succeeds_and_fails_on_errors(tmp_path):
+    write(tmp_path, PLAN.replace("    components:", "    terms: {idle: wage}\n    components:"))
+    warned = CliRunner().invoke(app, ["policy", "check", str(tmp_path)], catch_exceptions=False)
+    assert warned.exit_code == 0
+    assert warned.output.splitlines() == [
+        "night_watch.yaml:8 at versions.0.terms.idle: warning: nothing reads the term 'idle'.",
+        "All plans are valid, with 1 warning.",
+    ]
+    write(tmp_path, PLAN.replace("prorated(wage)", "wge + volme"))
+    with pytest.raises(CsperfError) as refused:
+        CliRunner().invoke(app, ["policy", "check", str(tmp_path)], catch_exceptions=False)
+    assert refused.value.exit_code == 1
+    assert str(refused.value).splitlines()[-1] == "2 errors."
