@@ -87,6 +87,7 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 for _tag, _pattern, _first in (
+    ("merge", "<<", ["<"]),  # a later version takes over an earlier one's entries: `<<: *first`
     ("bool", "true|false|True|False|TRUE|FALSE", [*"tTfF"]),
     ("null", "~|null|Null|NULL|", [*"~nN", ""]),
     ("int", r"[-+]?[0-9][0-9_]*", [*"-+0123456789"]),
@@ -118,14 +119,15 @@ def _bytes(path: Path) -> bytes:
 @lru_cache(maxsize=128)
 def _parsed(data: bytes) -> tuple[Any, yaml.Node, list[tuple[int, tuple[str, ...], str]]]:
     """A file's content, its nodes and its doubled keys: kept, for the same files are loaded again and again."""
-    root = _root(_text(data))
-    if root is None:
+    text = _text(data)
+    root, filled = _root(text), _root(text)  # merged entries are filled in where the content is made, lines stay
+    if root is None or filled is None:
         raise _Refused("the file is empty")
     _entries(root, {}, ())
     doubled = list(_doubled(root, ()))
     loader = _PlainLoader("")
     try:
-        return loader.construct_document(root), root, doubled
+        return loader.construct_document(filled), root, doubled
     finally:
         loader.dispose()
 

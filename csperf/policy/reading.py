@@ -133,6 +133,8 @@ def _mend(content: Any, mistake: Mistake, reading: Reading[Model], silenced: set
     keys = mistake.keys
     if mistake.kind == "entries" or (keys[2:3] == ("figures",) and len(keys) > 4 and mistake.better is None):
         figure = _at(content, keys[:4])  # a number, table or scale is right or wrong as a whole
+        if not isinstance(figure, dict):
+            return False
         shape = next((shape for shape in ("bands", "values") if shape in figure), "value")
         figure.clear()
         figure |= {"provenance": "assumption", **_BLANKS[shape]}
