@@ -42,7 +42,7 @@ class Document:
         for key in keys:
             found = None
             if isinstance(node, yaml.MappingNode):
-                found = next(((k, v) for k, v in node.value if str(k.value) == key), None)
+                found = _entry(node, key)
             elif isinstance(node, yaml.SequenceNode):
                 entries = list(enumerate(node.value))
                 found = next(((v, v) for i, v in entries if str(i) == key or _named(v) == key), None)
@@ -53,6 +53,18 @@ class Document:
 
     def problem(self, keys: tuple[str, ...], reason: str, warning: bool = False) -> Problem:
         return Problem(self.path, self.line(keys), keys, reason, warning)
+
+
+def _entry(node: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+    """A block's key and value; one that it takes over by `<<` where that is written."""
+    for k, v in node.value:
+        if str(k.value) == key:
+            return k, v
+    merged = [v for k, v in node.value if k.value == "<<"]
+    blocks = [block for v in merged for block in (v.value if isinstance(v, yaml.SequenceNode) else [v])]
+    return next(
+        (found for block in blocks if isinstance(block, yaml.MappingNode) and (found := _entry(block, key))), None
+    )
 
 
 def _named(node: yaml.Node) -> str | None:
@@ -128,6 +140,9 @@ def _parsed(data: bytes) -> tuple[Any, yaml.Node, list[tuple[int, tuple[str, ...
     loader = _PlainLoader("")
     try:
         return loader.construct_document(filled), root, doubled
+    except yaml.constructor.ConstructorError as error:  # a merge key of something that is no block
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise _Refused("only a block, or a list of blocks, can be taken over by '<<'", line) from None
     finally:
         loader.dispose()
 

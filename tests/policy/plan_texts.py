@@ -41,3 +41,19 @@ def with_scale(bands: str, subject: str) -> str:
     return (
         PLAN.replace("    figures:\n", f"    figures:\n      scale: {{bands: {bands}, provenance: seed}}\n") + component
     )
+
+
+NO_TEXTS = "{zh: 甲, en: a}"
+
+
+def told(folder: Path) -> list[str]:
+    """What a check of a folder says, line by line."""
+    return [str(problem) for problem in problems_of(folder)]
+
+
+def added(text: str) -> str:
+    """The plan with more components (`name: formula`)."""
+    lines = (line.partition(": ") for line in text.strip().splitlines())
+    return PLAN + "".join(
+        f'      {name.strip()}: {{labels: {NO_TEXTS}, formula: "{formula}"}}\n' for name, _, formula in lines
+    )

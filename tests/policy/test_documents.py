@@ -48,6 +48,7 @@ ALIASES = "a: &a {x: 1, y: 2, z: 3}\n" + "".join(
         ("x: " + "y" * MAX_BYTES, "night_watch.yaml: the file is larger than 256 kB, too large for a plan"),
         (ALIASES, "the file has more than 50,000 entries, aliases filled in; that is too much for a plan."),
         ("plan: &a [*a]\n", "night_watch.yaml:1: an alias stands inside of what it repeats."),
+        ("plan: {<<: 3}\n", "night_watch.yaml:1: only a block, or a list of blocks, can be taken over by '<<'."),
         ("plan: *nothing\n", "night_watch.yaml:1: not valid YAML: found undefined alias 'nothing'."),
         ("plan: a\x00b\n", "night_watch.yaml:1: the line holds the character U+0000, no text."),
     ],
@@ -141,3 +142,12 @@ def test_an_empty_folder_is_told(tmp_path):
     (problem,) = problems_of(tmp_path)
     assert problem.warning
     assert f"there is no plan (*.yaml) in {tmp_path}" in str(problem)
+
+
+def test_a_mistake_in_what_is_taken_over_is_told_where_it_is_written(tmp_path):
+    first = PLAN.replace("  - effective_from", "  - &first\n    effective_from").replace("(wage)", "(wages)")
+    write(tmp_path, first + "  - <<: *first\n    effective_from: 2027-01-01\n")
+    reason = "there is no measure, figure or term 'wages'; did you mean 'wage'?"
+    assert [str(problem) for problem in problems_of(tmp_path)] == [
+        f"night_watch.yaml:12 at versions.{number}.components.base_pay.formula: {reason}" for number in (0, 1)
+    ]
