@@ -114,8 +114,10 @@ class _Writer:
             self.rows[dataset, day.isoformat()].append(row)
 
 
-def write_random_company(root: Path, seed: int, number: int = 20, plans: Sequence[str] | None = None) -> RandomCompany:
-    """The landing files of a company of some people, on the plans named or some that the seed draws."""
+def write_random_company(
+    root: Path, seed: int, number: int = 20, plans: Sequence[str] | None = None, until: str = MONTHS[-1]
+) -> RandomCompany:
+    """The landing files of a company of some people up to a month, on the plans named or some that the seed draws."""
     rng = Random(seed)
     plans = rng.sample(PLANS, rng.choice((4, 6, 9))) if plans is None else plans
     people = make_people(rng, number, tuple(plans))
@@ -126,7 +128,7 @@ def write_random_company(root: Path, seed: int, number: int = 20, plans: Sequenc
     for delivery, roster in people.rosters.items():
         writer.rows["employees", delivery.isoformat()] = list(roster.values())
     moods: dict[str, str] = {}
-    for month in MONTHS:
+    for month in MONTHS[: MONTHS.index(until) + 1]:
         for who, row in people.on(_last(month)).items():
             source = people.twins.get(who, who)
             drawn = Random(f"{seed} {source} {month}")
@@ -137,6 +139,8 @@ def write_random_company(root: Path, seed: int, number: int = 20, plans: Sequenc
                 _month(writer, drawn, who, row, month, moods[source])
     _full_tables(writer, rng, people)
     for (name, day), content in writer.rows.items():
+        if day > _last(until).isoformat():
+            continue
         path = root / name / f"{day}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
