@@ -1,8 +1,9 @@
 """A small random company of every plan, written as landing files: fifteen months with a year's end, all quarters and
 the half-years in them. Records lie on a few days a month, so that it is built quickly. The same seed writes the same.
 
-Each person's month is drawn by a mood that lasts: `star` keeps the best bands, `poor` the worst, `edge` lies on the
-edges of bands or a hair beside, `refunds` sells less than nothing, `idle` has nothing to measure. Demo data.
+Each person's month is drawn by a mood that lasts a while or for ever: `star` keeps the best bands, `poor` the worst,
+`edge` lies on the edges of bands or a hair beside, `refunds` sells less than nothing, `idle` has nothing to measure.
+Demo data.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ RATINGS = {
     "idle": ((0, 0),),
 }
 WAITS = {
-    "star": ("5", "29.5", "30", "30.0000004"),
+    "star": ("5", "29.5", "30", "30.0000004", "45"),
     "poor": ("90.000001", "200", "91"),
     "edge": ("30.0000006", "45", "60", "60.000001", "90", "90.000001", "30"),
     "refunds": ("50", "70"),
@@ -132,7 +133,7 @@ def write_random_company(
         for who, row in people.on(_last(month)).items():
             source = people.twins.get(who, who)
             drawn = Random(f"{seed} {source} {month}")
-            turns = drawn.random() < 0.18
+            turns = drawn.random() < 0.18 and Random(f"{seed} {source}").random() > 0.35  # a third never change
             if source not in moods or turns:
                 moods[source] = drawn.choice(MOODS)
             if row["hire_date"] <= _last(month).isoformat() and (not row["leave_date"] or row["leave_date"] >= month):
@@ -256,7 +257,7 @@ def _orders(writer: _Writer, rng: Random, who: str, month: str, mood: str) -> No
     net = target * Decimal(rng.choice(COMPLETIONS[mood]))
     if mood == "edge" and rng.random() < 0.4:
         net = target = Decimal(rng.choice(NET_SALES))
-    if rng.random() < 0.85:
+    if rng.random() < 0.85 or mood == "star":  # whose months shall follow each other
         wanted = {"employee_id": who, "month": month, "measure": "net_sales", "target": f"{target:f}"}
         writer.told("targets", month, wanted)
         if month == MONTHS[0]:  # an older delivery says something else, and counts no more
