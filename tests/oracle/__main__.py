@@ -24,15 +24,17 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5, help="how many companies")
     parser.add_argument("--from", dest="first", type=int, default=1, help="the first seed")
     parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--plans", help="codes with commas between; else each seed draws some")
     parser.add_argument("--keep", type=Path, help="a folder for the companies and their warehouses, kept")
     parser.add_argument("--shown", type=int, default=40, help="differences shown of each table")
     options = parser.parse_args()
+    plans = options.plans.split(",") if options.plans else None
     values, different = Counter[str](), Counter[str]()
     for seed in range(options.first, options.first + options.seeds):
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as temporary:
             root = (options.keep or Path(temporary)) / f"seed-{seed}"
-            company = write_random_company(root / "source", seed, options.people)
+            company = write_random_company(root / "source", seed, options.people, plans)
             settings = run_company(root / "home", company.root, FIRST, LAST, APPROVED, PUBLISHED)
             calculated = calculate(company.root, MONTHS, approved=APPROVED, published=PUBLISHED)
             for found in compare(settings.warehouse_path, calculated):

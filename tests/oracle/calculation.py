@@ -231,7 +231,8 @@ def _keep_pay(work: _Work, book: Book, who: str) -> None:
         lines = PLANS[card.person.plan](book, who)
     amounts = {component: rounded(amount, 2) for component, amount in lines.items() if amount is not None}
     gross = sum(amounts.values(), Decimal("0.00"))
-    result.gross[who, book.month] = gross
+    if amounts:  # a plan that is a ladder alone pays nothing: what its people earn is reckoned elsewhere
+        result.gross[who, book.month] = gross
     before = month_before(book.month)
     if before in work.published:
         gross = result.gross.get((who, before), gross)

@@ -71,14 +71,14 @@ def compare(path: Path, calculated: Result) -> list[Compared]:
     calculated_days = {key: tuple(day[name] for name in AGENT_DAY) for key, day in calculated.agent_daily.items()}
     persons = {key: tuple(getattr(card.person, name) for name in CARD) for key, card in calculated.cards.items()}
     return [
-        _side_by_side("measures", measures, calculated.measures),
-        _side_by_side("agent_daily", days, calculated_days),
-        _side_by_side("scorecards, persons", people, persons),
-        _side_by_side("scorecards, outcomes", outcomes, calculated.outcomes),
-        _side_by_side("pay lines", lines, calculated.pay),
-        _side_by_side("decisions", decisions, decided(calculated, calculated.decisions)),
-        _side_by_side("lists", listed, calculated.lists),
-        _side_by_side("salary reviews", reviews, calculated.reviews),
+        side_by_side("measures", measures, calculated.measures),
+        side_by_side("agent_daily", days, calculated_days),
+        side_by_side("scorecards, persons", people, persons),
+        side_by_side("scorecards, outcomes", outcomes, calculated.outcomes),
+        side_by_side("pay lines", lines, calculated.pay),
+        side_by_side("decisions", decisions, decided(calculated, calculated.decisions)),
+        side_by_side("lists", listed, calculated.lists),
+        side_by_side("salary reviews", reviews, calculated.reviews),
     ]
 
 
@@ -87,7 +87,8 @@ def decided(calculated: Result, keys: Iterable[tuple[str, str]]) -> dict[tuple[s
     return {key: tuple(getattr(calculated.decisions[key], name) for name in DECISION) for key in keys}
 
 
-def _side_by_side(table: str, pipeline: Mapping[Any, Any], calculated: Mapping[Any, Any]) -> Compared:
+def side_by_side(table: str, pipeline: Mapping[Any, Any], calculated: Mapping[Any, Any]) -> Compared:
+    """Rows by key, of both sides; a row that one side lacks differs."""
     keys = pipeline.keys() | calculated.keys()
     wide = next((len(value) for value in calculated.values() if isinstance(value, tuple)), 1)
     missing = "no row"

@@ -1,8 +1,9 @@
 """A small random company of every plan, written as landing files: fifteen months with a year's end, all quarters and
 the half-years in them. Records lie on a few days a month, so that it is built quickly. The same seed writes the same.
 
-Each person's month is drawn by a mood that lasts: `star` keeps the best bands, `poor` the worst, `edge` lies on the
-edges of bands or a hair beside, `refunds` sells less than nothing, `idle` has nothing to measure. Demo data.
+Each person's month is drawn by a mood that lasts a while or for ever: `star` keeps the best bands, `poor` the worst,
+`edge` lies on the edges of bands or a hair beside, `refunds` sells less than nothing, `idle` has nothing to measure.
+Demo data.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ RATINGS = {
     "idle": ((0, 0),),
 }
 WAITS = {
-    "star": ("5", "29.5", "30", "30.0000004"),
+    "star": ("5", "29.5", "30", "30.0000004", "45"),
     "poor": ("90.000001", "200", "91"),
     "edge": ("30.0000006", "45", "60", "60.000001", "90", "90.000001", "30"),
     "refunds": ("50", "70"),
@@ -114,8 +115,10 @@ class _Writer:
             self.rows[dataset, day.isoformat()].append(row)
 
 
-def write_random_company(root: Path, seed: int, number: int = 20, plans: Sequence[str] | None = None) -> RandomCompany:
-    """The landing files of a company of some people, on the plans named or some that the seed draws."""
+def write_random_company(
+    root: Path, seed: int, number: int = 20, plans: Sequence[str] | None = None, until: str = MONTHS[-1]
+) -> RandomCompany:
+    """The landing files of a company of some people up to a month, on the plans named or some that the seed draws."""
     rng = Random(seed)
     plans = rng.sample(PLANS, rng.choice((4, 6, 9))) if plans is None else plans
     people = make_people(rng, number, tuple(plans))
@@ -126,17 +129,19 @@ def write_random_company(root: Path, seed: int, number: int = 20, plans: Sequenc
     for delivery, roster in people.rosters.items():
         writer.rows["employees", delivery.isoformat()] = list(roster.values())
     moods: dict[str, str] = {}
-    for month in MONTHS:
+    for month in MONTHS[: MONTHS.index(until) + 1]:
         for who, row in people.on(_last(month)).items():
             source = people.twins.get(who, who)
             drawn = Random(f"{seed} {source} {month}")
-            turns = drawn.random() < 0.18
+            turns = drawn.random() < 0.18 and Random(f"{seed} {source}").random() > 0.35  # a third never change
             if source not in moods or turns:
                 moods[source] = drawn.choice(MOODS)
             if row["hire_date"] <= _last(month).isoformat() and (not row["leave_date"] or row["leave_date"] >= month):
                 _month(writer, drawn, who, row, month, moods[source])
     _full_tables(writer, rng, people)
     for (name, day), content in writer.rows.items():
+        if day > _last(until).isoformat():
+            continue
         path = root / name / f"{day}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -252,7 +257,7 @@ def _orders(writer: _Writer, rng: Random, who: str, month: str, mood: str) -> No
     net = target * Decimal(rng.choice(COMPLETIONS[mood]))
     if mood == "edge" and rng.random() < 0.4:
         net = target = Decimal(rng.choice(NET_SALES))
-    if rng.random() < 0.85:
+    if rng.random() < 0.85 or mood == "star":  # whose months shall follow each other
         wanted = {"employee_id": who, "month": month, "measure": "net_sales", "target": f"{target:f}"}
         writer.told("targets", month, wanted)
         if month == MONTHS[0]:  # an older delivery says something else, and counts no more

@@ -147,3 +147,5 @@ def _leads(rng: Random, now: dict[str, Row]) -> None:
         now[who]["lead_id"] = rng.choice([*above, ""]) if above else ""
         if now[who]["lead_id"] == who:
             now[who]["lead_id"] = ""
+    if rng.random() < 0.2:  # a slip in the roster: two chiefs report to each other
+        now[chiefs[0]]["lead_id"], now[chiefs[1]]["lead_id"] = chiefs[1], chiefs[0]
