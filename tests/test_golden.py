@@ -220,3 +220,13 @@ def test_each_decision_tells_what_was_met_and_what_is_missing(computed, settings
     met = [line for line in told if line.strip().startswith("met: ")]
     missing = [line for line in told if line.strip().startswith("MISSING: ")]
     assert (len(met), len(met) + len(missing)) == looked_at
+
+
+def test_the_readme_counts_the_worked_examples_of_each_plan():
+    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "/plans/" in line]
+    told = {row[1].partition("`")[2].partition("`")[0]: tuple(row[3:]) for row in rows if len(row) == 5}
+    counted = {}
+    for content in map(read, FILES):
+        counted[content["plan"]] = tuple(str(len(content.get(kind, [])) or "–") for kind in ("months", "quarters"))
+    assert told == counted

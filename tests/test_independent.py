@@ -91,7 +91,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Both:
     source = write_small_demo(root)
     first, last = Month.parse(DEMO_MONTHS[0]).first_day, Month.parse(DEMO_MONTHS[-1]).last_day
     settings = run(root / "home", source, first, last, "2026Q2", DEMO_MONTHS)
-    return Both(settings, calculate(source, DEMO_MONTHS), "2026Q2")
+    calculated = calculate(source, DEMO_MONTHS, approved=["2026Q2"], published=list(DEMO_MONTHS))
+    return Both(settings, calculated, "2026Q2")
 
 
 @pytest.fixture(scope="module")
