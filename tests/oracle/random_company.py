@@ -135,7 +135,7 @@ def write_random_company(
             drawn = Random(f"{seed} {source} {month}")
             turns = drawn.random() < 0.18 and Random(f"{seed} {source}").random() > 0.35  # a third never change
             if source not in moods or turns:
-                moods[source] = drawn.choice(MOODS)
+                moods[source] = people.steady.get(source) or drawn.choice(MOODS)
             if row["hire_date"] <= _last(month).isoformat() and (not row["leave_date"] or row["leave_date"] >= month):
                 _month(writer, drawn, who, row, month, moods[source])
     _full_tables(writer, rng, people)
@@ -201,7 +201,7 @@ def _contacts(writer: _Writer, rng: Random, who: str, row: Row, month: str, mood
                 call |= {"answered_at": answered.isoformat()}
             writer.add("calls", days[place % 2], {**contact, **call})
             continue
-        ended = (start + timedelta(seconds=rng.choice((300, 480, 600, 900)))).isoformat()
+        ended = (start + timedelta(seconds=rng.choice((300, 480) if mood == "star" else (300, 600, 900)))).isoformat()
         session = {"session_id": key, "channel": "web", "started_at": start.isoformat()}
         session |= {"resolved": "true" if place % 4 else "false", "ended_at": ended if place % 5 else ""}
         writer.add("chat_sessions", days[place % 2], {**contact, **session})
@@ -284,7 +284,7 @@ def _scores_and_points(writer: _Writer, rng: Random, who: str, month: str, mood:
                 row = {"assessment_id": f"{who}-{month}-{kind}{place}", "employee_id": who, "date": day.isoformat()}
                 writer.add("assessments", day, {**row, "kind": kind, "score": score, "assessor_id": "Q"})
     for place in range(rng.choice((1, 2)) if rng.random() < 0.25 else 0):
-        score = rng.choice(("60", "59.5", "80", "79.999999", "90", "95", "95"))
+        score = rng.choice(("80", "90", "95") if mood == "star" else ("60", "59.5", "79.999999", "80", "90", "95"))
         row = {"assessment_id": f"{who}-{month}-exam{place}", "employee_id": who, "date": day.isoformat()}
         writer.add("assessments", day, {**row, "kind": "exam", "score": score})
     if rng.random() < 0.12:

@@ -45,6 +45,7 @@ class People:
 
     rosters: dict[date, dict[str, Row]] = field(default_factory=dict)
     twins: dict[str, str] = field(default_factory=dict)
+    steady: dict[str, str] = field(default_factory=dict)  # whose roster row never changes, and whose mood
 
     def known_by(self, day: date) -> list[str]:
         """Everyone who was on a roster by a day."""
@@ -68,7 +69,12 @@ def make_people(rng: Random, number: int, plans: tuple[str, ...]) -> People:
             people.twins[who] = twin
         else:
             row = _person(rng, who, plans[place] if place < len(plans) else rng.choice(plans))
-        if place > len(plans) and rng.random() < 0.25:  # joins later, known a delivery before, with or after it
+        if rng.random() < 0.3 and who not in people.twins:
+            people.steady[who] = rng.choice(("star", "star", "poor"))
+            row |= {"grade": rng.choice(STAFF), "hire_date": "2019-07-16", "grade_since": "2021-12-31"}
+            row["base_salary"] = _salary(rng, row["plan"], row["grade"])
+            now[who] = row
+        elif place > len(plans) and rng.random() < 0.25:  # joins later, known a delivery before, with or after it
             delivery = rng.choice(DELIVERIES[1:-1])
             hired = delivery + timedelta(days=rng.choice((-40, -9, 0, 1, 20)))
             row |= {"hire_date": hired.isoformat(), "grade_since": hired.isoformat()}
@@ -80,7 +86,7 @@ def make_people(rng: Random, number: int, plans: tuple[str, ...]) -> People:
             now[row["employee_id"]] = row
         if delivery != DELIVERIES[0]:
             for who in sorted(now):
-                if rng.random() < 0.3:
+                if rng.random() < 0.3 and who not in people.steady:
                     _change(rng, now[who], delivery, plans)
         if delivery == DELIVERIES[5] and rng.random() < 0.5:
             now.pop(rng.choice(sorted(now)))  # gone without a word

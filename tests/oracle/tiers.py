@@ -85,10 +85,10 @@ class Quarter:
         return ladders.applied(self.cards[who], self.landing.cases, self.period.name, self.told_on)
 
     def scores(self, plan: str) -> dict[str, Fraction]:
-        """The mean of the quarter's scores of a ladder's members, over their months on it."""
+        """The mean of the quarter's scores of a ladder's members: of the KPI score, which a month on any plan has."""
         found = {}
         for who, card in self.cards.items():
-            months = [each.members(plan).get(who) for each in self.book.last_months(3)]
+            months = [each.cards.get(who) for each in self.book.last_months(3)]
             scores = [month.scores["kpi_score"] for month in months if month and "kpi_score" in month.scores]
             if card.person.plan == plan and scores:
                 found[who] = exact(sum(scores, ZERO) / len(scores))
