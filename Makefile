@@ -40,7 +40,8 @@ lint: .venv/installed ## ruff, mypy, sqlfluff
 	.venv/bin/mypy
 	.venv/bin/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models dbt_project/tests
 
-bench: .venv/installed ## one night of 2,000 agents against its floor; prints a table
+bench: .venv/installed ## all plans for 10,000 employees, then one night of 2,000 agents (an hour), against their floors
+	.venv/bin/python -m bench.plans
 	.venv/bin/python bench/night.py $(ARGS)
 
 airflow: .venv/installed ## a local Airflow with the four DAGs, at http://localhost:8080
