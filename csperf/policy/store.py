@@ -40,8 +40,8 @@ _TABLES = {
 }
 
 # Exact division with one rounding: the remainder is taken off as decimals, so that the quotient is a whole number
-# before it ever becomes a double, and doubles hold whole numbers exactly up to 2^53. Numerator and denominator go through
-# a lambda, which names them: written out at each place, long ones nested in each other took minutes to plan.
+# before it ever becomes a double, and doubles hold whole numbers exactly up to 2^53. Numerator and denominator go
+# through a lambda, which names them: written out at each place, a long one took many seconds to plan.
 _MACROS = (
     "create or replace macro policy.half_up(n, d, factor, unit) as "
     "list_transform([{'n': n, 'd': d}], lambda x: "
