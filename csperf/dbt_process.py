@@ -21,6 +21,8 @@ def run(arguments: Sequence[str]) -> int:
     from dbt.cli.main import dbtRunner
 
     result = dbtRunner(callbacks=[_hear]).invoke(list(arguments))
+    if result.exception is not None:
+        print(result.exception)
     return 0 if result.success else 1
 
 

@@ -7,6 +7,7 @@ value of a row reaches a result or the Data Docs, because rows of the roster car
 from __future__ import annotations
 
 import enum
+import gc
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ class _Duck(enum.StrEnum):
     DUCKDB = "duckdb"
 
 
+@cache
 def _library() -> Any:
     """Great Expectations, made to keep its connection to DuckDB open while it fetches.
 
@@ -53,15 +56,18 @@ def _library() -> Any:
     which DuckDB does not survive.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    gc.disable()  # nothing that it brings is ever garbage: looking for some among it is a tenth of a night's checks
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations
         from great_expectations.execution_engine import sqlalchemy_execution_engine
+    gc.freeze()
+    gc.enable()
 
     engine: Any = sqlalchemy_execution_engine
     if _Duck.DUCKDB not in engine._PERSISTED_CONNECTION_DIALECTS:
         engine._PERSISTED_CONNECTION_DIALECTS = (*engine._PERSISTED_CONNECTION_DIALECTS, _Duck.DUCKDB)
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
     return great_expectations
 
 

@@ -434,6 +434,18 @@ def test_a_failing_model_is_named_with_its_reason(copied):
         warehouse.build(copied)
 
 
+def test_a_failing_month_and_a_failing_test_are_told_with_their_reasons(copied):
+    with warehouse.connect(copied) as con:
+        con.execute("update policy.steps set value_sql = 'no_such_column' where step = 'meets_base_indicator'")
+        con.execute("insert into scorecards.scorecard_monthly select * from scorecards.scorecard_monthly")
+        con.execute("update control.months set stale = true")
+    window = ["--event-time-start", "2026-07-01", "--event-time-end", "2026-08-01"]
+    with pytest.raises(CsperfError, match='Referenced column "no_such_column" not found'):
+        warehouse.call_dbt(copied, ["run", "--select", "derived_monthly", *window])
+    with pytest.raises(CsperfError, match=r"test scorecard_for_each_active_employee\S* found \d+ bad rows"):
+        warehouse.call_dbt(copied, ["test", "--select", "scorecard_monthly"])
+
+
 def test_without_any_landed_day_there_is_no_warehouse(tmp_path):
     settings = load_settings(home=tmp_path)
     land(settings, "employees", date(2026, 7, 1), [employee("ann")])
