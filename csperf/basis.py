@@ -26,7 +26,7 @@ from csperf.storage import file_digest
 from csperf.warehouse import code_digest
 
 # What makes lines and extract of the tables, beside what makes the tables.
-_MODULES = ("extract.py", "figures.py", "published.py", "retro.py")
+_MODULES = ("extract.py", "figures.py", "published.py", "retro.py", "workdays.py")
 _LIBRARIES = ("dbt-core", "dbt-duckdb", "sqlglot", "XlsxWriter", "chinese-calendar")
 
 Inputs = Mapping[str, Mapping[str, "Input"]]

@@ -92,7 +92,11 @@ class Scope:
             return Value(f"cast(cur.{name} as decimal(38,{NUMBERS[name]}))", NUMBERS[name])
         scale = self._scale(name)
         if scale is not None:
-            return Value(f"cast({self.alias}.{name} as decimal(38,{scale}))", scale)
+            measure = self.version.measures.get(name)
+            own = self.alias == "m" and measure is not None and not measure.everyone
+            # A month on another plan has no such measure, though that plan may have one of the same name.
+            sql = f"case when m.plan = cur.plan then m.{name} end" if own else f"{self.alias}.{name}"
+            return Value(f"cast({sql} as decimal(38,{scale}))", scale)
         if name in self.version.figures:
             from csperf.policy.functions import table_value
 

@@ -324,7 +324,7 @@ def _reports_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
     value = _monthly(compiler).number(value_node)
     where = (
         "from reports as r join months as m on m.employee_id = r.employee_id and m.month_no = r.month_no "
-        "where r.lead_id = cur.employee_id and r.month_no = cur.month_no"
+        "where r.lead_id = cur.employee_id and r.employee_id <> cur.employee_id and r.month_no = cur.month_no"
     )
     compiler.inputs[measure] = None
     mean = divide(
