@@ -101,12 +101,15 @@ def csperf_run(home: Path, source: Path, first: date, last: date) -> Measured:
 
 
 def prepare(home: Path, source: Path, history: int) -> None:
-    """Land and build the days before the first measured night, unless that was done before."""
+    """Land and build the days before the first measured night; where that was done before, by today's code again."""
     mark = home / "prepared"
-    if not mark.exists():
-        shutil.rmtree(home, ignore_errors=True)
-        csperf_run(home, source, FIRST_NIGHT - timedelta(days=history), FIRST_NIGHT - timedelta(days=1))
-        mark.write_text(str(FIRST_NIGHT))
+    if mark.exists():
+        day = date.fromisoformat(mark.read_text()) - timedelta(days=1)
+        csperf_run(home, source, day, day)
+        return
+    shutil.rmtree(home, ignore_errors=True)
+    csperf_run(home, source, FIRST_NIGHT - timedelta(days=history), FIRST_NIGHT - timedelta(days=1))
+    mark.write_text(str(FIRST_NIGHT))
 
 
 def night(home: Path, source: Path) -> tuple[date, Measured]:
