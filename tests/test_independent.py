@@ -147,8 +147,11 @@ def test_every_published_line(demo: Both) -> None:
     rows = demo.rows("select employee_id, pay_month, component, amount from payroll.pay_lines where revision = 1")
     assert_equal({tuple(key): amount for *key, amount in rows}, demo.calculated.pay)
     control = dict(demo.rows("select pay_month, control_total from payroll.payroll_runs"))
+    gross = {
+        key: amount for key, amount in demo.calculated.pay.items() if not key[2].endswith(("_employee", "_employer"))
+    }
     for month in DEMO_MONTHS:
-        assert control[month] == sum(amount for (_, of, _), amount in demo.calculated.pay.items() if of == month)
+        assert control[month] == sum(amount for (_, of, _), amount in gross.items() if of == month)
 
 
 def test_every_approved_decision(both: Both) -> None:
@@ -160,18 +163,18 @@ def test_every_approved_decision(both: Both) -> None:
 
 @pytest.mark.xdist_group("independent every_plan")
 def test_every_plan_is_there(every_plan: Both) -> None:
-    """Neither side is right for want of cases: each plan pays, decides and is stood in for."""
+    """Neither side is right for want of cases: each plan pays and decides."""
     calculated = every_plan.calculated
     assert {card.person.plan for card in calculated.cards.values()} == set(PLANS)
     paid = {(calculated.cards[who, month].person.plan, component) for (who, month, component) in calculated.pay}
     months = {component for _, component in paid}
-    assert months >= {"quarterly_bonus", "annual_bonus", "year_end_bonus", "quarter_rank_bonus", "annual_performance"}
+    assert months >= {"quarterly_bonus", "annual_bonus", "year_end_bonus", "annual_performance"}
     assert {plan for plan, _ in paid} == {plan for plan in PLANS if not plan.startswith("ladder_")}
     decisions = {each.decision for each in calculated.decisions.values()}
-    assert decisions == {"promote", "demote", "hold", "dismiss_review", "not_rated"}
+    assert decisions >= {"promote", "hold", "not_rated"}  # the odd company has the other two
     assert any(card.decided for card in calculated.cards.values())
-    stood_in = {card.person.grade for card in calculated.cards.values()}
-    assert stood_in >= {"trial", "reserve", "principal", "lead"}
+    grades = {card.person.grade for card in calculated.cards.values()}
+    assert grades >= {"junior", "intermediate", "senior", "supervisor", "manager"}
     before = {
         (who, component): amount for (who, month, component), amount in calculated.pay.items() if month == "2022-12"
     }
