@@ -132,14 +132,15 @@ def _bytes(path: Path) -> bytes:
 def _parsed(data: bytes) -> tuple[Any, yaml.Node, list[tuple[int, tuple[str, ...], str]]]:
     """A file's content, its nodes and its doubled keys: kept, for the same files are loaded again and again."""
     text = _text(data)
-    root, filled = _root(text), _root(text)  # merged entries are filled in where the content is made, lines stay
-    if root is None or filled is None:
+    root = _root(text)
+    if root is None:
         raise _Refused("the file is empty")
     _entries(root, {}, ())
     doubled = list(_doubled(root, ()))
     loader = _PlainLoader("")
     try:
-        return loader.construct_document(filled), root, doubled
+        # Merged entries are filled in in the nodes themselves: those that tell the lines are kept apart from that.
+        return loader.construct_document(_root(text) if "<<" in text else root), root, doubled
     except yaml.constructor.ConstructorError as error:  # a merge key of something that is no block
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise _Refused("only a block, or a list of blocks, can be taken over by '<<'", line) from None
