@@ -34,7 +34,7 @@ install: .venv/installed ## the locked environment in .venv, with .venv/bin/cspe
 run: .venv/installed $(PARSED) ## a demo company's quarter through Airflow: landed, scored, decided, paid (under 3 minutes)
 	.venv/bin/python -m scripts.main_job $(ARGS)
 
-test: .venv/installed $(PARSED) ## the whole test suite (ARGS="tests/test_periods.py -x" for a part)
+test: .venv/installed $(PARSED) ## the whole test suite (ARGS="tests/test_periods.py -x" for a part; HYPOTHESIS_PROFILE=search tries new examples)
 	.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
 
 lint: .venv/installed ## ruff, mypy, sqlfluff

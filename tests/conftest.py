@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 # Airflow makes its home when it is imported: not in the user's.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="csperf-airflow-")
@@ -14,6 +15,11 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="csperf-airflow-")
 from csperf import nightly
 from csperf.demo import DemoReport, write_demo
 from csperf.settings import Settings
+
+# One commit, one verdict: the suite tries the same examples each time. HYPOTHESIS_PROFILE=search draws new ones.
+hypothesis_settings.register_profile("suite", derandomize=True)
+hypothesis_settings.register_profile("search")
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @dataclass(frozen=True)
