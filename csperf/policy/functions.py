@@ -1,7 +1,7 @@
 """The functions of the formula language: bands, tables, proration, months, ranks and roll-ups.
 
 Each takes the compiler and the call and gives a value. `cur` is the employee's row in the period, `m` a month's
-row, `months` the months known so far, `reports` who reports to whom (directly or through others).
+row, `months` the months known so far, `report_months` those of all who report to somebody, directly or through others.
 """
 
 from __future__ import annotations
@@ -322,10 +322,7 @@ def _reports_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
     (value_node,) = _arguments(node, 1, 1)
     measure = name_of(value_node, "a measure")
     value = _monthly(compiler).number(value_node)
-    where = (
-        "from reports as r join months as m on m.employee_id = r.employee_id and m.month_no = r.month_no "
-        "where r.lead_id = cur.employee_id and r.employee_id <> cur.employee_id and r.month_no = cur.month_no"
-    )
+    where = "from report_months as m where m.lead_id_above = cur.employee_id and m.month_no = cur.month_no"
     compiler.inputs[measure] = None
     mean = divide(
         Value(f"cast((select sum({value.numerator}) {where}) as decimal(38,{value.scale}))", value.scale),
