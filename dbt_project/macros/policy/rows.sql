@@ -61,13 +61,15 @@ reports as (
 )
 {%- endmacro %}
 
-{#- The rows of a period kind whose last month is the given one, with the measures of quarter and year beside a
-    month's (`quarter__…`, `year__…`). `derived` tells which stored derived measures to add (month, quarter, year). -#}
-{% macro period_rows(month, kind='month', derived=[]) -%}
+{#- The rows of a period kind whose last month is the given one, with the measures of quarter and year that steps read
+    beside a month's (`quarter__…`, `year__…`). `derived` tells which stored derived measures to add (month, quarter,
+    year). -#}
+{% macro period_rows(month, kind='month', derived=[], steps=[]) -%}
     {%- set longer_kinds = ['quarter', 'year'] if kind == 'month' else [] -%}
     {%- set base = base_measure_names() if longer_kinds else [] -%}
     {%- set names = {} -%}
     {%- for each in derived -%}{%- do names.update({each: derived_names(each)}) -%}{%- endfor -%}
+    {%- set read = text_of_steps(steps) -%}
     select
         wide.*
         , {{ month_number('wide.month_start') }} as month_no
@@ -77,11 +79,11 @@ reports as (
         {%- endfor %}
         {%- endif %}
         {%- for longer in longer_kinds %}
-        {%- for name in base %}
+        {%- for name in base if 'cur.' ~ longer ~ '__' ~ name in read %}
         , {{ longer }}_wide.{{ name }} as {{ longer }}__{{ name }}
         {%- endfor %}
         {%- if longer in derived %}
-        {%- for name in names[longer] %}
+        {%- for name in names[longer] if 'cur.' ~ longer ~ '__' ~ name in read %}
         , derived_{{ longer }}.{{ name }} as {{ longer }}__{{ name }}
         {%- endfor %}
         {%- endif %}
@@ -108,6 +110,18 @@ reports as (
     where wide.period_kind = '{{ kind }}' and wide.month_start = cast('{{ month }}' as date)
 {%- endmacro %}
 
+{#- All SQL of steps as one text, to look for columns in. The planner looks at each column of each CTE: a wide row of
+    which a handful is read costs more than the whole reckoning. -#}
+{% macro text_of_steps(steps) -%}
+    {%- set texts = [] -%}
+    {%- for step in steps -%}
+        {%- for name in ('value_sql', 'explanation_sql', 'base_sql', 'rate_sql', 'quantity_sql', 'parts') -%}
+            {%- do texts.append(step[name] or '') -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(texts | join(' ')) }}
+{%- endmacro %}
+
 {#- The stored derived measures of quarters up to a month: the CTE `quarters` that a look over quarters reads. -#}
 {% macro quarters_cte(derived, month) -%}
 {%- set names = derived_names('quarter') -%}
@@ -132,10 +146,17 @@ quarters as (
 )
 {%- endmacro %}
 
-{#- The rows that pay components are reckoned on: everyone's month with quarter and year beside it, and the gross pay
-    last published for the month before: the CTE `everyone`. -#}
-{% macro pay_rows_ctes(month) -%}
-newest as (
+{#- The rows that steps of pay are reckoned on: everyone's month with what they read of quarter and year beside it, and
+    the gross pay last published for the month before: the CTE `everyone`; with it those that looks over months and
+    quarters and roll-ups read. Needs `with recursive`. -#}
+{% macro pay_rows_ctes(month, steps) -%}
+{{ months_cte(ref('derived_measures').render(), month, 'this') }}
+
+, {{ reports_cte(month) }}
+
+, {{ quarters_cte(ref('derived_measures').render(), month) }}
+
+, newest as (
     select pay_month, max(revision) as revision
     from {{ source('published', 'payroll_runs') }}
     where status = 'published'
@@ -155,7 +176,7 @@ newest as (
 )
 
 , paid_rows as (
-    {{ period_rows(month, 'month', ['month', 'quarter', 'year']) }}
+    {{ period_rows(month, 'month', ['month', 'quarter', 'year'], steps) }}
 )
 
 , everyone as (
