@@ -128,15 +128,22 @@ reports as (
 quarters as (
     {%- if derived and names %}
     select
-        employee_id
-        , {{ month_number('month_start') }} as month_no
+        wide.employee_id
+        , wide.plan
+        , {{ month_number('wide.month_start') }} as month_no
         {{- derived_columns(names) }}
-    from {{ derived }}
-    where period_kind = 'quarter' and month_start <= cast('{{ month }}' as date)
-    group by employee_id, month_start
+    from {{ derived }} as stored
+    inner join {{ ref('period_wide').render() }} as wide
+        on
+            stored.employee_id = wide.employee_id
+            and stored.month_start = wide.month_start
+            and stored.period_kind = wide.period_kind
+    where wide.period_kind = 'quarter' and wide.month_start <= cast('{{ month }}' as date)
+    group by wide.employee_id, wide.plan, wide.month_start
     {%- else %}
     select
         cast(null as varchar) as employee_id
+        , cast(null as varchar) as plan
         , 0 as month_no
         {%- for name in names %}
         , cast(null as decimal(18, 6)) as {{ name }}
