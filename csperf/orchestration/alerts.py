@@ -19,14 +19,14 @@ _VERDICT = "verdict"
 
 
 def run_failed(context: Mapping[str, Any]) -> None:
-    """Tell that a run has failed: which, for when, in which step. Called with Airflow's context of the run."""
-    settings, step = task_settings(), getattr(context.get("ti"), "task_id", "")
-    if step == _VERDICT:
+    """Tell that a run has failed: which, for when, in which steps. Called with Airflow's context of the run."""
+    settings, dag, run = task_settings(), context["dag"].dag_id, str(context["run_id"])
+    steps = _failed_steps(context.get("ti"), dag, run)
+    if steps == [_VERDICT]:
         return
-    dag, run = context["dag"].dag_id, str(context["run_id"])
     period = _period(settings, dag, context.get("dag_run"), context.get("params") or {})
-    now = datetime.now(UTC)
-    notify.tell(settings, [occasions.run_failed(dag, period or [run], step or "?", run, now)], now)
+    step, now = ", ".join(step for step in steps if step != _VERDICT) or "?", datetime.now(UTC)
+    notify.tell(settings, [occasions.run_failed(dag, period or [run], step, run, now)], now)
 
 
 def night_late(context: Mapping[str, Any]) -> None:
@@ -40,6 +40,16 @@ def night_late(context: Mapping[str, Any]) -> None:
     period = _period(settings, run["dag_id"], SimpleNamespace(**times), run.get("conf") or {})
     notice = occasions.night_late(run["dag_id"], period or [run["dag_run_id"]], run["dag_run_id"])
     notify.tell(settings, [notice], datetime.now(UTC))
+
+
+def _failed_steps(last: Any, dag: str, run: str) -> list[str]:
+    """The tasks that failed; the last one alone when Airflow does not answer, none when it names none at all."""
+    if last is None:
+        return []
+    with contextlib.suppress(Exception):  # a question to the server, while something is wrong already
+        states = last.get_task_states(dag, run_ids=[run])[run]
+        return [task for task, state in states.items() if state == "failed"]
+    return [last.task_id]
 
 
 def _period(settings: Settings, dag: str, run: Any, params: Mapping[str, Any]) -> list[str]:
