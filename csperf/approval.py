@@ -79,7 +79,20 @@ def check_approver(settings: Settings, approved_by: str, prepared_by: str) -> st
         raise UsageError("Nobody is named as approver; name one with --approved-by or in CSPERF_APPROVER.")
     if name.casefold() in {prepared_by.casefold(), settings.preparer.casefold()}:
         raise CsperfError(f"{name} prepared the draft and cannot approve it as well; somebody else has to.")
+    allowed = approvers(settings)
+    if allowed and name.casefold() not in {each.casefold() for each in allowed}:
+        raise CsperfError(f"{name} is not among those who may approve ({', '.join(allowed)}); see CSPERF_APPROVERS.")
     return name
+
+
+def approvers(settings: Settings) -> dict[str, str]:
+    """Who alone may approve, by name, each with his user id in Airflow ("" where it is not given); empty: anybody."""
+    found = {}
+    for entry in (settings.approvers or "").split(","):
+        name, _, user_id = entry.partition(":")
+        if " ".join(name.split()):
+            found[" ".join(name.split())] = user_id.strip()
+    return found
 
 
 def publish_draft(

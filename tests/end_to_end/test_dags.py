@@ -11,7 +11,7 @@ import pytest
 
 from csperf import nightly
 from csperf.settings import Settings
-from tests.end_to_end.conftest import CLERK, DIRECTOR, FIRST, LAST, Server
+from tests.end_to_end.conftest import CLERK, DEPUTY, DIRECTOR, FIRST, LAST, Server
 
 MONTHLY, QUARTERLY, DAILY, BACKFILL = "csperf_monthly", "csperf_quarterly", "csperf_daily", "csperf_backfill"
 
@@ -50,6 +50,14 @@ def draft(server: Server, month: str) -> str:
     return run
 
 
+def heard(server: Server, words: str) -> None:
+    """Wait until somebody was told so."""
+    deadline = time.monotonic() + 60
+    while not any(words in text for text in server.hook.texts("token-4711")):
+        assert time.monotonic() < deadline, server.hook.got
+        time.sleep(0.2)
+
+
 def revisions(server: Server, month: str) -> list[str]:
     return sorted(path.name for path in (server.settings.payroll_dir / month).glob("rev-*"))
 
@@ -80,6 +88,13 @@ def test_a_backfill_is_one_run_and_pays_nobody(server: Server, landed: str) -> N
         assert all(run["run_type"] == "manual" for run in runs)
 
 
+def test_a_draft_that_waits_is_told_once(server: Server, july: str) -> None:
+    told = [
+        text for text in server.hook.texts("token-4711") if text.startswith("The draft of 2026-07 (revision 1) waits")
+    ]
+    assert len(told) == 1
+
+
 def test_a_month_is_published_by_the_one_who_approved_it(server: Server, july: str) -> None:
     assert revisions(server, "2026-07") == ["rev-001"]
     manifest = json.loads((server.settings.payroll_dir / "2026-07" / "rev-001" / "manifest.json").read_text())
@@ -95,6 +110,7 @@ def test_no_pay_reaches_airflow(server: Server, july: str) -> None:
         path = f"dags/{MONTHLY}/dagRuns/{july}/taskInstances/{task}/xcomEntries/return_value"
         kept.append(json.dumps(server.stack.call("GET", path, CLERK)))
     kept.append(json.dumps(server.stack.call("GET", f"dags/{MONTHLY}/dagRuns/{july}/hitlDetails", CLERK)))
+    kept.append(json.dumps(server.hook.got))
     assert manifest["figures_digest"] in "".join(kept)
     assert not [text for text in kept if total in text or f"{float(total):,.2f}" in text]
 
@@ -106,12 +122,13 @@ def test_a_month_that_is_published_already_is_skipped(server: Server, july: str)
     assert revisions(server, "2026-07") == ["rev-001"]
 
 
-def test_who_started_a_month_cannot_approve_it(server: Server, july: str) -> None:
+def test_who_started_a_month_cannot_approve_it_and_it_is_told(server: Server, july: str) -> None:
     run = draft(server, "2026-08")
     server.stack.answer(MONTHLY, run, CLERK)
     assert server.stack.wait(MONTHLY, run, CLERK) == "failed"
     assert "somebody else has to approve it" in server.stack.task_log(MONTHLY, run, "publish", CLERK)
     assert revisions(server, "2026-08") == []
+    heard(server, "csperf_monthly for 2026-08 failed in step publish; look at its log")
 
 
 def test_a_rejected_month_is_not_published(server: Server, july: str) -> None:
@@ -122,9 +139,20 @@ def test_a_rejected_month_is_not_published(server: Server, july: str) -> None:
     assert revisions(server, "2026-08") == []
 
 
-def test_an_approval_marked_as_success_by_hand_publishes_nothing(server: Server, july: str) -> None:
+def test_who_may_not_approve_cannot_answer_and_marking_it_as_success_publishes_nothing(
+    server: Server, july: str
+) -> None:
     run = draft(server, "2026-08")
     path = f"dags/{MONTHLY}/dagRuns/{run}/taskInstances/approve"
+    deputy = {"username": DEPUTY, "password": "for-this-test", "email": "deputy@example.com"}
+    person = {**deputy, "first_name": "Deputy", "last_name": "Demo", "roles": [{"name": "csperf_operator"}]}
+    server.stack.call("POST", "auth/fab/v1/users", CLERK, person)
+    answer = {"chosen_options": ["Approve"], "params_input": {}}
+    with pytest.raises(RuntimeError, match=r"403 .*Forbidden"):  # that role answers nothing
+        server.stack.call("PATCH", f"{path}/-1/hitlDetails", DEPUTY, answer)
+    server.stack.call("PATCH", f"auth/fab/v1/users/{DEPUTY}", CLERK, {"roles": [{"name": "csperf_approver"}]})
+    with pytest.raises(RuntimeError, match=r"403 .*not a respondent"):  # nor whom CSPERF_APPROVERS does not name
+        server.stack.call("PATCH", f"{path}/-1/hitlDetails", DEPUTY, answer)
     server.stack.call("PATCH", path, CLERK, {"new_state": "success"})
     assert server.stack.wait(MONTHLY, run, CLERK) == "failed"
     assert "Nobody has answered" in server.stack.task_log(MONTHLY, run, "publish", CLERK)
@@ -162,6 +190,10 @@ def test_a_night_by_hand_works_on_the_dates_it_is_given(nights: dict[str, list[s
 
 def test_a_native_backfill_works_on_every_date_of_its_range_the_last_included(nights: dict[str, list[str]]) -> None:
     assert sorted(nights["backfill"]) == ["2026-09-29", "2026-09-30"]
+
+
+def test_a_night_that_is_not_done_by_its_deadline_is_told(server: Server, nights: dict[str, list[str]]) -> None:
+    heard(server, "csperf_daily for 2026-09-01 … 2026-09-02 is not done by its deadline")
 
 
 def test_nights_run_again_change_no_paid_month(server: Server, july: str, nights: dict[str, list[str]]) -> None:
