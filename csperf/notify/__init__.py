@@ -35,7 +35,8 @@ def tell(settings: Settings, notices: Iterable[Notice], at: datetime) -> list[Se
     wanted, done = list(notices), []
     try:
         with open_record(settings, at) as record:
-            for target in targets(settings):
+            record.keep(found := targets(settings))
+            for target in found:
                 left = messages(record.due(target, wanted), settings.notify_language)
                 while left:
                     done.append(sent := send_message(target, left[0]))

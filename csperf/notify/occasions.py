@@ -21,9 +21,14 @@ _LOOK_BACK = timedelta(days=31)
 
 
 def taken_in(settings: Settings, report: IngestReport, dates: Iterable[date], at: datetime) -> list[Notice]:
-    """What a run that took in `dates` has to tell: refused, largely quarantined and overdue deliveries."""
+    """What a run that took in `dates` has to tell: refused, largely quarantined and overdue deliveries.
+
+    Nothing without the setting CSPERF_NOTIFY: nobody would hear it.
+    """
     from csperf.landing import partitions
 
+    if settings.notify is None:
+        return []
     asked = sorted(str(day) for day in set(dates))
     told = [
         Notice("blocked", _key("blocked", name, *asked, _digest(sentence)), name, tuple(asked))

@@ -50,6 +50,12 @@ class Record:
         self._waiting[sent.target.id] = list(known.values())[-MOST_WAITING:]
         self._trouble[sent.target.id] = {"at": _stamp(at), "why": sent.why}
 
+    def keep(self, targets: Iterable[Target]) -> None:
+        """Nothing waits any more for a target that is not among these."""
+        ids = {target.id for target in targets}
+        self._waiting = {target: notices for target, notices in self._waiting.items() if target in ids}
+        self._trouble = {target: trouble for target, trouble in self._trouble.items() if target in ids}
+
     def reached(self, target: Target) -> None:
         """The target answers again."""
         self._trouble.pop(target.id, None)
