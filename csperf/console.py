@@ -29,6 +29,11 @@ def show(*parts: Any) -> None:
             console.print(part)
 
 
+def is_terminal() -> bool:
+    """Whether what is shown goes to somebody's screen, not into a file or pipe that is kept."""
+    return sys.stdout.isatty()
+
+
 def facts(title: str, rows: Sequence[tuple[str, object]]) -> Any:
     """A small table of named figures."""
     from rich.console import Group
