@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from csperf.orchestration import runs, steps
-from csperf.orchestration.approval import Approval
+from csperf.orchestration.approval import FORM, Approval
 from csperf.orchestration.common import (
     DEFAULT_ARGS,
     PAYROLL,
@@ -67,6 +67,7 @@ def csperf_monthly() -> None:
         task_id="approve",
         subject="Payroll {{ ti.xcom_pull(task_ids='draft')['period'] }}",
         body="{{ ti.xcom_pull(task_ids='draft')['body'] }}",
+        params=FORM,
         retries=0,
     )
     drafted >> approve

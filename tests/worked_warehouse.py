@@ -40,6 +40,7 @@ class Worked:
     landed_until: str = "2026-12-31"
     gaps: Sequence[str] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PEOPLE)
     plans: Mapping[str, str] = field(default_factory=dict)
     days: Mapping[str, int] = field(default_factory=dict)
     """Paid days by employee: 20 of whoever has pay in the month, else 0."""
@@ -139,7 +140,10 @@ def _control(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
 
 def _people(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
     columns = "employee_id varchar, name varchar, team varchar, post varchar, grade varchar, plan varchar"
-    con.execute(f"create or replace table measures.roster_monthly (month_start date, {columns}, hire_date date, leave_date date)")
+    con.execute(
+        "create or replace table measures.roster_monthly "
+        f"(month_start date, {columns}, hire_date date, leave_date date)"
+    )
     con.execute(
         "create or replace table measures.period_wide "
         f"(period_kind varchar, period varchar, month_start date, {columns}, paid_days integer)"
@@ -153,7 +157,7 @@ def _people(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
         "(month varchar, employee_id varchar, total_points decimal(18,6), for_director boolean)"
     )
     for text in worked.pay:
-        for who, (name, *rest, plan) in PEOPLE.items():
+        for who, (name, *rest, plan) in worked.people.items():
             row = [who, worked.names.get(who, name), *rest, worked.plans.get(who, plan)]
             leave = Month.parse(worked.left[who]).plus(-1).last_day if who in worked.left else None
             con.execute(

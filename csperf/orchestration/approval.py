@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from csperf.closing import Draft
 
 
+FORM = {"reason": Param("", type=["null", "string"], title="Reason", description="Where it is rejected: what is wrong")}
+"""What an approval asks for beside the answer: the `params` of its task."""
+
+
 class Approval(ApprovalOperator):
     """Asks for approval in Airflow's required actions; `CSPERF_APPROVER` answers instead where it is set.
 
     The answer is the task's result: chosen_options, params_input, responded_by_user, responded_at. A rejection is kept
     with the draft, with its `reason`, before Airflow skips what follows.
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        reason = Param("", type=["null", "string"], title="Reason", description="Where it is rejected: what is wrong")
-        super().__init__(params={"reason": reason}, **kwargs)
 
     def execute(self, context: Context) -> Any:
         approver = load_settings().approver
