@@ -133,10 +133,9 @@ def quarter_page(con: duckdb.DuckDBPyConnection, quarter: Quarter, revision: int
     rows = con.execute(
         "select decisions.employee_id, name, decision, grade_before, grade_after, effective_from, reason "
         "from draft.decisions left join ("
-        "select employee_id, any_value(name) as name from csperf.measures.period_wide "
-        "where period_kind = 'quarter' and period = ? group by employee_id) using (employee_id) "
+        "select employee_id, name from csperf.measures.roster_monthly where month_start = ?) using (employee_id) "
         "where decision not in ('hold', 'not_rated') order by decision, decisions.employee_id",
-        [str(quarter)],
+        [quarter.months[2].first_day],
     ).fetchall()
     counts = con.execute("select decision, count(*) from draft.decisions group by 1 order by 1").fetchall()
     parts = [
