@@ -27,9 +27,11 @@ quarter and writes who would be promoted or demoted, and by which conditions, in
 person in *Required Actions*, **publish** makes the draft the next revision, **serve** builds the months that the new
 grades reach and shows them.
 
-Publish checks for itself that the answer is Approve, that neither the preparer nor whoever started the run gave it,
-and that the decisions are those that were approved; a task marked as success by hand publishes nothing. A quarter
-whose decisions are published already is skipped.
+A rejection is kept with the draft, with its reason, and nothing is published.
+
+Publish checks for itself that the answer is Approve, that neither the preparer, whoever started the run nor anybody
+whose grade is decided gave it, and that the decisions are those that were approved; a task marked as success by hand
+publishes nothing. A quarter whose decisions are published already is skipped.
 """
 
 
