@@ -21,6 +21,8 @@ SHOWN_ROWS = 10
 """Source rows listed below a measure unless all are asked for."""
 SHOWN_MONTHS = 12
 """Months listed where a formula looks back over months."""
+NO_CASE = "no case of its formula holds"
+"""Why there is no line though nothing that the formula reads is absent."""
 
 
 @dataclass
@@ -108,7 +110,7 @@ class Evidence:
                     reasons.append(f"{name} is absent")
             elif self._figure_rows(bare, step["plan"]) and not self.figures(bare, step["plan"]):
                 reasons.append(f"figure {bare} has no entry for this employee")
-        return reasons or ["no case of its formula holds" + (f" ({self._read(step, kind)})" if values else "")]
+        return reasons or [NO_CASE + (f" ({self._read(step, kind)})" if values else "")]
 
     def _number(self, name: str) -> str:
         """What is known of a number of the employee that is no measure."""

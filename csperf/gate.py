@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from csperf.errors import CsperfError, UsageError
-from csperf.evidence import Evidence
+from csperf.evidence import NO_CASE, Evidence
 from csperf.periods import Month
 from csperf.published import RETRO_PREFIX, quoted
+from csperf.quality import insert_rows
 from csperf.settings import Settings
 from csperf.storage import scratch_dir
 from csperf.suites import PAYROLL_SUITES_DIR, Rule, Suite, load_suite
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 
 TABLES = ("people", "lines", "totals")
 """The tables that have a suite."""
-EXPLAINED = 500
-"""People whose missing lines are traced to their cause; of the others `csperf explain` tells it."""
+EXPLAINED = 300
+"""People whose missing lines are traced to their cause, those without any line first; of the others `csperf explain`
+tells it."""
 
 
 def check_month(
@@ -244,7 +246,9 @@ _LINES = """
 
 def _say_why(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) -> None:
     """Why each missing line is missing, as `csperf explain` has it but without the values that it read."""
-    rows = con.execute("select employee_id, component from gate.lines where amount is null").fetchall()
+    rows = con.execute(
+        "select employee_id, component from gate.lines where amount is null order by state = 'paid', employee_id"
+    ).fetchall()
     wanted: dict[str, list[str]] = defaultdict(list)
     for who, component in rows:
         wanted[who].append(component)
@@ -260,10 +264,17 @@ def _say_why(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) -
         steps = {name: step for (stage, _, name), step in evidence.steps.items() if stage == "component"}
         for component in wanted[who]:
             found = " and ".join(evidence.missing(steps[component], "month", values=False))
-            whys.append((f"{found}: {bases[who]}" if who in bases else found, who, component))
+            if found == NO_CASE and who in bases:
+                found += f": {bases[who]}"
+            whys.append((found, who, component))
     warehouse.close()
-    if whys:
-        con.executemany("update gate.lines set why = ? where employee_id = ? and component = ?", whys)
+    columns = "why varchar, employee_id varchar, component varchar"
+    con.execute(f"create or replace temp table whys ({columns})")
+    insert_rows(con, "whys", columns, whys)
+    con.execute(
+        "update gate.lines set why = whys.why from whys "
+        "where lines.employee_id = whys.employee_id and lines.component = whys.component and amount is null"
+    )
     con.execute("update gate.lines set why = 'something it reads is absent' where amount is null and why is null")
     con.execute(
         "update gate.people set why = found.why from (select employee_id, string_agg(component || ': ' || why, '; ') "

@@ -36,8 +36,9 @@ class PeriodStatus:
     """A month or quarter: `state` is open, draft, approved or published; `by` and `at` say who brought it there.
 
     While a draft of a next revision waits, `revision` is still the published one. `refused` is the last refusal of
-    that draft or revision, `refusals` how often it was refused; `stopped` counts what the release gate stops a draft
-    for, `overridden` says who published against the gate. QA figures only for months that are built.
+    that draft, `refusals` how often it was refused, `sent_back` whether it was since it was prepared; `stopped` counts
+    what the release gate stops a draft for, `overridden` says who published against the gate. QA figures only for
+    months that are built.
     """
 
     period: str
@@ -47,6 +48,7 @@ class PeriodStatus:
     at: str | None = None
     refused: str | None = None
     refusals: int = 0
+    sent_back: bool = False
     stopped: int = 0
     overridden: str | None = None
     employees: int | None = None
@@ -154,6 +156,7 @@ def _period(settings: Settings, period: Month | Quarter, figures: dict[str, Any]
         at=str(shown.manifest["published_at" if shown.status == "published" else f"{step}_at"]),
         refused="{by} refused it at {at}: {reason}".format(**told[-1]) if told and shown.status == "draft" else None,
         refusals=len(told),
+        sent_back=shown.status == "draft" and bool(told) and told[-1]["at"] >= shown.manifest["prepared_at"],
         stopped=len(shown.manifest.get("gate", {}).get("blocked", ())) if shown.status == "draft" else 0,
         overridden="published against the release gate by {by}: {reason}".format(**override) if override else None,
         **figures,
@@ -209,6 +212,8 @@ def sentences(status: Status) -> list[str]:
                 f"The release gate stops the draft of {period.period} for {period.stopped} reasons; csperf close-month "
                 f"{period.period} lists them."
             )
+        elif period.sent_back:
+            lines.append(f"The draft of {period.period} was refused; mend what is wrong and close it again.")
         elif period.state == "draft":
             lines.append(f"The draft of {period.period} waits for approval.")
         if period.state == "approved":
