@@ -36,7 +36,7 @@ def as_text(*parts: Any) -> str:
     from rich.console import Console
 
     text = io.StringIO()
-    console = Console(file=text, width=200, no_color=True)
+    console = Console(file=text, width=200, no_color=True, force_terminal=False)
     for part in parts:
         if isinstance(part, str):
             text.write(f"{part}\n")

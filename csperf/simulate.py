@@ -23,7 +23,7 @@ from csperf.errors import UsageError
 from csperf.landing import partitions
 from csperf.periods import Month
 from csperf.policy.commands import check_plans, verdict
-from csperf.policy.library import Library, load_plans, plans_digest, reads_gross_before
+from csperf.policy.library import Library, load_plans, plans_digest
 from csperf.progress import Progress, silent
 from csperf.published import RETRO_PREFIX
 from csperf.replay import replay
@@ -113,7 +113,6 @@ class Simulation:
     decisions: tuple[Decision, ...]
     unpaid: tuple[Unpaid, ...]
     plans_gone: Mapping[str, int]
-    on_published_gross: bool
 
 
 # ---- adding up --------------------------------------------------------------------------------------------------
@@ -203,7 +202,6 @@ def simulate(
             for month, who, component in sorted({*after.unpaid} - {*before.unpaid})
         ),
         {plan: len(found) for plan, found in sorted(on_gone.items())},
-        any(map(reads_gross_before, (plans, others))),
     )
 
 
@@ -240,14 +238,18 @@ def _plans_told(plans: Library, others: Library, months: Sequence[Month]) -> dic
     for month in months:
         for code, words in plan_changes(plans, others, month.last_day).items():
             told.setdefault(code, []).append(words)
-    for code in sorted({*plans, *others}):
+    for code in {*plans, *others}:
         was, is_now = plans.plans.get(code), others.plans.get(code)
-        if code not in told and (was is None or is_now is None or was.plan != is_now.plan):
+        if was is None or is_now is None:
+            told[code] = ["is gone" if was else "is new"]
+        elif code not in told and was.plan != is_now.plan:
             told[code] = ["differs, but not in a version in force at the end of these months"]
-    for code in sorted({*plans.parts, *others.parts}):
+    for code in {*plans.parts, *others.parts}:
         part, other = plans.parts.get(code), others.parts.get(code)
-        if part is None or other is None or part.part != other.part:
-            told[f"shared/{code}"] = ["shared part differs" if part and other else "is gone" if part else "is new"]
+        if part is None or other is None:
+            told[f"shared/{code}"] = ["is gone" if part else "is new"]
+        elif part.part != other.part:
+            told[f"shared/{code}"] = ["differs"]
     return {code: "; ".join(dict.fromkeys(words)) for code, words in sorted(told.items())}
 
 

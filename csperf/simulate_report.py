@@ -272,7 +272,7 @@ def _people(count: int) -> str:
 def _notes(simulation: Simulation) -> Iterator[str]:
     for plan, count in simulation.plans_gone.items():
         yield f"The plan {plan} is gone, and {_people(count)} on it would have no pay lines until the roster is mended."
-    if simulation.on_published_gross:
+    if any(line.group == CONTRIBUTION for line in simulation.lines):
         yield "Contributions reckoned on the gross pay of the month before stand on what was published, in both."
     yield "Grades are those of the roster and of the published decisions, in both."
 

@@ -1,0 +1,408 @@
+"""Months under other plans: a company's quarter, of which two months are closed, computed by a folder of changed
+plans through the command line, and what then really comes of the change. Amounts are worked by hand.
+
+In force a chat is 60.00, and chats short of 5 a month are carried on as a debt that costs 10.00 each; the change pays
+70.00 a chat, asks 6, adds a bonus of a third of 100.00 for full attendance, and drops the plan `sim_gone`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from csperf import closing, warehouse
+from csperf.console import as_text
+from csperf.errors import CsperfError, UsageError
+from csperf.periods import Month, parse_months
+from csperf.policy.commands import check_plans
+from csperf.published import load_published
+from csperf.settings import Settings
+from csperf.simulate import Line, MonthState, Person, Simulation, _months, simulate
+from csperf.simulate_report import csv_text, json_text, kind, markdown, terminal, write
+from tests.small_company import chats, people
+from tests.worked_warehouse import Worked, close
+
+JULY, AUGUST, SEPTEMBER = (Month(2026, number) for number in (7, 8, 9))
+PEOPLE = [
+    {"employee_id": "ann", "plan": "sim_desk"},
+    {"employee_id": "bob", "plan": "sim_desk", "team": "T2"},
+    {"employee_id": "cal", "plan": "sim_calm"},
+    {"employee_id": "gus", "plan": "sim_gone", "team": "T2"},
+]
+CHATS = {JULY: {"ann": 10, "bob": 4}, AUGUST: {"ann": 8, "bob": 4}, SEPTEMBER: {"ann": 10, "bob": 6}}
+pytestmark = pytest.mark.xdist_group("simulate")  # one company serves all of them
+
+DESK = """
+plan: sim_desk
+labels: {zh: 前台, en: Desk}
+source: invented for a test
+default: true
+versions:
+  - effective_from: 2026-01-01
+    figures:
+      wage: {value: 3000, provenance: assumption}
+      chat_rate: {value: 60, provenance: assumption, unit: CNY a chat}
+      quota: {value: 5, provenance: assumption, unit: chats}
+      fund_rate: {value: 0.01, provenance: assumption}
+      busy: {value: 30, provenance: assumption, unit: chats}
+    measures:
+      owed_chats:
+        labels: {zh: 欠量, en: chats owed}
+        unit: count
+        formula: greatest(0, coalesce(previous(owed_chats), 0) + quota - sessions)
+    components:
+      base_pay: {labels: {zh: 底薪, en: base pay}, formula: prorated(wage)}
+      chat_pay: {labels: {zh: 接待, en: chats}, formula: chat_rate * sessions}
+      owed_cut: {labels: {zh: 欠量扣, en: owed}, formula: 0 - 10 * owed_chats}
+      fund: {labels: {zh: 基金, en: fund}, group: contribution, formula: fund_rate * gross_pay}
+    tiers:
+      ladder: [junior, intermediate]
+      rules:
+        - decision: promote
+          grades: [junior]
+          reason: {zh: 接待量, en: many chats}
+          conditions:
+            - name: chats
+              labels: {zh: 接待量, en: chats}
+              value: sessions
+              operator: ">="
+              threshold: busy
+        - decision: hold
+          reason: {zh: 保持, en: no rule applies}
+"""
+FLAT = """
+plan: {code}
+labels: {{zh: 固定, en: Flat}}
+source: invented for a test
+versions:
+  - effective_from: 2026-01-01
+    figures:
+      wage: {{value: {wage}, provenance: assumption}}
+    components:
+      base_pay: {{labels: {{zh: 底薪, en: base pay}}, formula: prorated(wage)}}
+"""
+BONUS = """      bonus_pay:
+        labels: {zh: 全勤奖, en: bonus}
+        formula: case when full_attendance = 1 then bonus / 3 else 0 end
+"""
+
+
+def write_plans(folder: Path, changed: bool = False) -> None:
+    desk = DESK
+    if changed:
+        for old, new in (
+            ("value: 60,", "value: 70,"),
+            ("quota: {value: 5", "bonus: {value: 100, provenance: assumption}\n      quota: {value: 6"),
+            ("value: 30,", "value: 25,"),
+            ("    tiers:\n", f"{BONUS}    tiers:\n"),
+        ):
+            assert desk.count(old) == 1, old
+            desk = desk.replace(old, new)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "sim_desk.yaml").write_text(desk, encoding="utf-8")
+    (folder / "sim_calm.yaml").write_text(FLAT.format(code="sim_calm", wage=2000), encoding="utf-8")
+    if not changed:
+        (folder / "sim_gone.yaml").write_text(FLAT.format(code="sim_gone", wage=2500), encoding="utf-8")
+
+
+@dataclass
+class WhatIf:
+    """What the command wrote, the bytes of CSPERF_HOME around it, and what came of the change when it was made."""
+
+    settings: Settings
+    changed: Path
+    content: dict[str, Any]
+    mode: int
+    printed: str
+    before: dict[str, tuple[bytes, int]]
+    after: dict[str, tuple[bytes, int]]
+    policy_causes: dict[tuple[str, str, str], Decimal]
+    other_causes: int
+
+
+def home_files(settings: Settings) -> dict[str, tuple[bytes, int]]:
+    """Every file of CSPERF_HOME with its bytes and the time of its last change."""
+    found = (path for path in settings.home.rglob("*") if path.is_file())
+    return {str(path.relative_to(settings.home)): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+@pytest.fixture(scope="module")
+def what_if(tmp_path_factory: pytest.TempPathFactory) -> WhatIf:
+    root = tmp_path_factory.mktemp("simulate")
+    settings = Settings(home=root / "home", policy_dir=root / "plans", shipped_plans=False)
+    write_plans(root / "plans")
+    write_plans(root / "changed", changed=True)
+    for month, counts in CHATS.items():
+        people(settings, month, *PEOPLE)
+        chats(settings, month, **counts)
+    at = datetime(2026, 10, 21, 9, tzinfo=UTC)
+    warehouse.build(settings)
+    for month in (JULY, AUGUST):
+        assert closing._close_month(settings, month, "Demo Director", at).outcome == "published"
+
+    before = home_files(settings)
+    variables = {"HOME": settings.home, "POLICY_DIR": root / "plans", "SHIPPED_PLANS": "false"}
+    command = ["simulate", "2026-07..2026-09", "--policy", str(root / "changed"), "--out", str(root / "what-if.json")]
+    done = subprocess.run(
+        [sys.executable, "-m", "csperf", *command],
+        env=os.environ | {f"CSPERF_{name}": str(value) for name, value in variables.items()},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    after = home_files(settings)
+
+    write_plans(root / "plans", changed=True)  # the change is merged, and the closed months are closed again
+    warehouse.build(settings)
+    for month in (JULY, AUGUST):
+        done_again = closing._close_month(settings, month, "Demo Director", at)
+        assert (done_again.outcome, done_again.draft.revision) == ("published", 2)
+    with duckdb.connect() as con:
+        load_published(con, settings)
+        causes = con.execute(
+            "select pay_month, employee_id, component, cause, amount from published.corrections where revision = 2"
+        ).fetchall()
+    write_plans(root / "plans")
+    return WhatIf(
+        settings,
+        root / "changed",
+        json.loads((root / "what-if.json").read_text(encoding="utf-8")),
+        (root / "what-if.json").stat().st_mode & 0o777,
+        done.stdout,
+        before,
+        after,
+        {(month, who, component): amount for month, who, component, cause, amount in causes if cause == "policy"},
+        sum(cause != "policy" for *_, cause, _ in causes),
+    )
+
+
+def differences(what_if: WhatIf) -> dict[tuple[str, str, str], Decimal]:
+    return {
+        (line["month"], line["employee_id"], line["component"]): Decimal(line["difference"])
+        for line in what_if.content["lines"]
+        if Decimal(line["difference"])
+    }
+
+
+def test_each_difference_is_right_to_the_cent(what_if: WhatIf) -> None:
+    # ann has 10, 8 and 10 chats, 10.00 more each; bob 4, 4 and 6, and owes 1, 2, 1 chats in force, 2, 4, 4 by the
+    # change: a later month carries on what the earlier one left. The fund is 1% of the gross pay, rounded:
+    # ann 3600 → 3733.33, 3480 → 3593.33, 3600 → 3733.33; bob 3230 → 3293.33, 3220 → 3273.33, 3350 → 3413.33.
+    expected = {
+        **{("2026-07", "ann", "chat_pay"): "100.00", ("2026-07", "ann", "fund"): "1.33"},
+        **{("2026-08", "ann", "chat_pay"): "80.00", ("2026-08", "ann", "fund"): "1.13"},
+        **{("2026-09", "ann", "chat_pay"): "100.00", ("2026-09", "ann", "fund"): "1.33"},
+        **{("2026-07", "bob", "chat_pay"): "40.00", ("2026-07", "bob", "fund"): "0.63"},
+        **{("2026-08", "bob", "chat_pay"): "40.00", ("2026-08", "bob", "fund"): "0.53"},
+        **{("2026-09", "bob", "chat_pay"): "60.00", ("2026-09", "bob", "fund"): "0.63"},
+        **{("2026-07", "bob", "owed_cut"): "-10.00", ("2026-08", "bob", "owed_cut"): "-20.00"},
+        ("2026-09", "bob", "owed_cut"): "-30.00",
+        **{(str(month), who, "bonus_pay"): "33.33" for month in CHATS for who in ("ann", "bob")},
+        **{(str(month), "gus", "base_pay"): "-2500.00" for month in CHATS},
+    }
+    assert differences(what_if) == {key: Decimal(amount) for key, amount in expected.items()}
+
+
+def test_a_new_component_has_nothing_before_and_a_plan_that_is_gone_nothing_after(what_if: WhatIf) -> None:
+    september = {
+        (line["employee_id"], line["component"]): (line["before"], line["after"])
+        for line in what_if.content["lines"]
+        if line["month"] == "2026-09"
+    }
+    assert september["ann", "bonus_pay"] == (None, "33.33")
+    assert september["gus", "base_pay"] == ("2500.00", None)
+    assert september["cal", "base_pay"] == ("2000.00", "2000.00")
+    assert what_if.content["policies"]["plans_gone"] == {"sim_gone": 1}
+    assert what_if.content["policies"]["plans_that_differ"] == {
+        "sim_desk": "plan version sim_desk@2026-01-01 changed (bonus is new, busy 30 → 25, chat_rate 60 → 70, "
+        "quota 5 → 6, bonus_pay is new)",
+        "sim_gone": "is gone",
+    }
+
+
+def test_sums_keep_contributions_apart(what_if: WhatIf) -> None:
+    in_all = what_if.content["in_all"]
+    # Gross by hand: ann 10680, bob 9800, cal 6000, gus 7500; then ann 11059.99, bob 9979.99, cal 6000.
+    assert in_all["gross"] == {"before": "33980.00", "after": "27039.98", "difference": "-6940.02"}
+    assert in_all["contributions"] == {"before": "204.80", "after": "210.38", "difference": "5.58"}
+    assert (in_all["people"], in_all["better"], in_all["worse"]) == (4, 2, 1)
+    teams = {name: sums["gross"]["difference"] for name, sums in what_if.content["by_team"].items()}
+    assert teams == {"T1": "379.99", "T2": "-7320.01"}
+    plans = {name: sums["gross"]["difference"] for name, sums in what_if.content["by_plan"].items()}
+    assert plans == {"sim_calm": "0.00", "sim_desk": "559.98", "sim_gone": "-7500.00"}
+
+
+def test_of_closed_months_it_is_what_the_corrections_put_down_to_the_policy(what_if: WhatIf) -> None:
+    assert what_if.other_causes == 0
+    closed = {key: amount for key, amount in differences(what_if).items() if key[0] != "2026-09"}
+    assert closed == what_if.policy_causes
+    states = [(each["month"], each["revision"], each["otherwise"]) for each in what_if.content["months"]]
+    assert states == [("2026-07", 1, 0), ("2026-08", 1, 0), ("2026-09", None, 0)]
+
+
+def test_decisions_that_would_change_are_told(what_if: WhatIf) -> None:
+    (decision,) = what_if.content["decisions"]  # ann has 28 chats: short of 30, not of 25
+    assert (decision["quarter"], decision["employee_id"], decision["before"]) == ("2026Q3", "ann", "hold")
+    assert decision["after"] == "promote to intermediate from 2026-10-01"
+
+
+def test_nothing_in_home_is_touched_and_the_file_is_private(what_if: WhatIf) -> None:
+    assert what_if.before == what_if.after
+    assert what_if.mode == 0o600
+    assert what_if.printed.startswith("Written to ") and "ann" not in what_if.printed
+
+
+def test_what_cannot_be_simulated_is_one_sentence(what_if: WhatIf, tmp_path: Path) -> None:
+    settings, changed = what_if.settings, what_if.changed
+    files = home_files(settings)
+    for first, last, folder, error, words in (
+        (JULY, JULY, tmp_path / "nowhere", UsageError, "There is no folder"),
+        (JULY, JULY, tmp_path, UsageError, "There is no plan (*.yaml) in"),
+        (JULY, JULY, settings.policy_dir, UsageError, "say the same as those in force"),
+        (SEPTEMBER, Month(2026, 10), changed, UsageError, "no landed data of 2026-10 (there is 2026-07 to 2026-09)"),
+        (Month(2025, 1), Month(2025, 2), changed, UsageError, "no landed data of 2025-01, 2025-02"),
+    ):
+        assert folder is not None
+        with pytest.raises(error) as caught:
+            simulate(settings, first, last, folder)
+        assert words in str(caught.value) and len(str(caught.value).splitlines()) == 1
+    empty = settings.model_copy(update={"home": tmp_path / "none"})
+    with pytest.raises(UsageError, match="nothing is landed at all"):
+        simulate(empty, JULY, JULY, changed)
+    assert not empty.home.exists()
+    assert home_files(settings) == files
+
+
+def test_a_plan_with_mistakes_is_refused_with_the_sentences_of_policy_check(what_if: WhatIf, tmp_path: Path) -> None:
+    write_plans(tmp_path / "wrong", changed=True)
+    path = tmp_path / "wrong" / "sim_desk.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("chat_rate * sessions", "chat_rat * session"))
+    with pytest.raises(CsperfError) as caught:
+        simulate(what_if.settings, JULY, JULY, tmp_path / "wrong")
+    told = [str(problem) for problem in check_plans(what_if.settings, tmp_path / "wrong")]
+    assert str(caught.value).splitlines()[:-1] == told
+    assert "there is no measure, figure or term 'chat_rat'; did you mean 'chat_rate'?" in str(caught.value)
+    assert str(caught.value).splitlines()[-1] == "2 errors."
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2026-9", "'2026-9' is not a month"),
+        ("2026-07..", "'' is not a month"),
+        ("2026-07...2026-09", "'.2026-09' is not a month"),
+        ("2026-09..2026-07", "swap the two months"),
+    ],
+)
+def test_a_wrong_range_is_told(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words.replace("'.2", r"'\.2")):
+        parse_months(text)
+    assert parse_months("2026-09") == (SEPTEMBER, SEPTEMBER)
+    assert parse_months("2026-07..2026-09") == (JULY, SEPTEMBER)
+
+
+def test_what_was_published_otherwise_is_told_apart(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    paid = {"E1": {"base_pay": "3000.00", "pension_employee": "240.00"}, "E2": {"base_pay": "4000.00"}}
+    Worked({"2026-07": paid}).write(settings)
+    assert close(settings, JULY).outcome == "published"
+    today = {"E1": {"base_pay": "3000.00", "pension_employee": "250.00"}, "E2": {"base_pay": "4010.50"}}
+    Worked({"2026-07": today, "2026-08": today}, landed_until="2026-08-15").write(settings)
+    july, august = _months(settings, JULY, AUGUST)
+    assert (july.revision, july.complete, july.otherwise, july.by) == (1, True, 2, Decimal("10.50"))
+    assert (august.revision, august.complete, august.landed_until) == (None, False, date(2026, 8, 15))
+    assert (august.otherwise, august.by) == (0, Decimal(0))
+    told = "\n".join(map(str, terminal(simulation(months=(july, august)), False, True)))
+    assert "the plans in force come to other pay today for 2 people (+10.50 gross)" in told
+    assert "2026-08: open, landed until 2026-08-15" in told
+
+
+# ---- what is shown, of lines made here --------------------------------------------------------------------------
+
+OPEN = MonthState("2026-09", None, SEPTEMBER.last_day, True, 0, Decimal(0))
+FORMULA = Person("E|1", "=Demo, Ä*", "T1", "p_1")
+
+
+def line(who: Person, component: str, before: str | None, after: str | None, group: str = "pay") -> Line:
+    amounts = [Decimal(amount) if amount is not None else None for amount in (before, after)]
+    return Line("2026-09", who, component, group, *amounts)
+
+
+def simulation(*lines: Line, months: tuple[MonthState, ...] = (OPEN,)) -> Simulation:
+    told = {"p_1": "plan version p_1@2026-01-01 changed (rate 60 → 70)"}
+    return Simulation(Path("new"), ("a" * 64, "b" * 64), told, (), months, lines, (), (), {})
+
+
+def test_markdown_can_be_pasted_and_csv_has_every_line() -> None:
+    made = simulation(
+        line(FORMULA, "bonus", None, "33.33"),
+        line(FORMULA, "fund", "10.00", "10.33", "contribution"),
+        line(FORMULA, "wage", "1000.00", "1000.00"),
+        line(Person("E2", "Demo Bo", None, "p_1"), "wage", "1000.00", "999.90"),
+    )
+    text = markdown(made, everybody=False, names=True)
+    assert "| gross pay | 2,000.00 | 2,033.23 | +33.23 |" in text
+    assert "| contributions | 10.00 | 10.33 | +0.33 |" in text
+    assert "Of 2 people 1 get more gross pay, 1 less and 0 the same." in text
+    assert "| E\\|1 | =Demo, Ä\\* | T1 | p_1 | gross pay | 1,000.00 | 1,033.33 | +33.33 |" in text
+    assert "|  |  |  |  | bonus | – | 33.33 | +33.33 |" in text
+    assert "| (none) | 1 | 0 | 1 | 1,000.00 | 999.90 | -0.10 | 0.00 |" in text
+    assert "Demo" not in markdown(made, everybody=False, names=False)
+    assert csv_text(made, names=True).splitlines() == [
+        "month,employee_id,name,team,plan,component,component_group,before,after,difference",
+        '2026-09,E|1,"=Demo, Ä*",T1,p_1,bonus,pay,,33.33,33.33',
+        '2026-09,E|1,"=Demo, Ä*",T1,p_1,fund,contribution,10.00,10.33,0.33',
+        '2026-09,E|1,"=Demo, Ä*",T1,p_1,wage,pay,1000.00,1000.00,0.00',
+        "2026-09,E2,Demo Bo,,p_1,wage,pay,1000.00,999.90,-0.10",
+    ]
+    assert csv_text(made, names=False).splitlines()[1] == "2026-09,E|1,T1,p_1,bonus,pay,,33.33,33.33"
+    assert "Demo" not in json_text(made, names=False)
+
+
+def test_the_largest_differences_are_shown_and_the_rest_is_counted() -> None:
+    lines = [
+        line(Person(f"E{number:02d}", None, "T", "p"), "wage", "100.00", f"{100 - number}.00") for number in range(26)
+    ]
+    told = as_text(*terminal(simulation(*lines), everybody=False, names=True))
+    assert "… and 5 more with a difference; --all shows them." in told
+    assert "E25" in told and "E06" in told and "E05" not in told
+    assert told.index("E25") < told.index("E06")
+    everybody = as_text(*terminal(simulation(*lines), everybody=True, names=True))
+    assert "E01" in everybody and "E00" not in everybody and "--all" not in everybody
+
+
+def test_nothing_changed_is_said() -> None:
+    made = simulation(line(FORMULA, "wage", "1.00", "1.00"), line(FORMULA, "extra", None, "0.00"))
+    for text in (as_text(*terminal(made, False, True)), markdown(made, False, True)):
+        assert "Nothing changes: every pay line of 1 person comes out the same." in text
+        assert "By employee" not in text
+
+
+def test_a_file_names_its_kind_and_never_lies_in_home(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    assert kind(settings, None, None) == "text"
+    assert [kind(settings, None, tmp_path / name) for name in ("a.md", "a.csv", "a.json", "a")] == [
+        *("md", "csv", "json", "text")
+    ]
+    assert kind(settings, "csv", tmp_path / "a.json") == "csv"
+    with pytest.raises(UsageError, match="is a folder"):
+        kind(settings, "md", tmp_path)
+    with pytest.raises(UsageError, match="lies in CSPERF_HOME"):
+        kind(settings, "md", tmp_path / "home" / "payroll" / "a.md")
+    write(tmp_path / "a.csv", "csv", "Ä\n")
+    assert (tmp_path / "a.csv").read_bytes() == b"\xef\xbb\xbf\xc3\x84\n"
+    assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o600
