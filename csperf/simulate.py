@@ -224,7 +224,7 @@ def _check_landed(settings: Settings, first: Month, last: Month) -> None:
     landed = set(Month.of(min(days)).until(Month.of(max(days)))) if days else set()
     missing = [str(month) for month in first.until(last) if month not in landed]
     if missing:
-        have = f"there is {min(landed)} to {max(landed)}" if landed else "nothing is landed at all"
+        have = f"there is {min(landed)} to {max(landed)}" if landed else f"nothing is landed in {settings.home}"
         raise UsageError(f"There is no landed data of {', '.join(missing)} ({have}); see csperf status.")
 
 

@@ -281,7 +281,7 @@ def test_what_cannot_be_simulated_is_one_sentence(what_if: WhatIf, tmp_path: Pat
             simulate(settings, first, last, folder)
         assert words in str(caught.value) and len(str(caught.value).splitlines()) == 1
     empty = settings.model_copy(update={"home": tmp_path / "none"})
-    with pytest.raises(UsageError, match="nothing is landed at all"):
+    with pytest.raises(UsageError, match="nothing is landed in"):
         simulate(empty, JULY, JULY, changed)
     assert not empty.home.exists()
     assert home_files(settings) == files
