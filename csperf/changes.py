@@ -245,11 +245,11 @@ def _parts(old: Version, new: Version) -> Iterator[str]:
             if one == other:
                 continue
             values = [getattr(each, "value", None) for each in (one, other)]
-            if kind == "figures" and None not in values:
+            if kind == "figures" and None not in values and values[0] != values[1]:
                 yield f"{name} {values[0]} → {values[1]}"
             else:
                 yield f"{name} {'is new' if one is None else 'is gone' if other is None else 'differs'}"
-    yield from (f"{name} differs" for name in _WHOLE if getattr(old, name) != getattr(new, name))
+    yield from (f"{name} changed" for name in _WHOLE if getattr(old, name) != getattr(new, name))
 
 
 # ---- decisions ------------------------------------------------------------------------------------------------

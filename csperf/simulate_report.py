@@ -34,7 +34,7 @@ from csperf.storage import json_bytes, write_bytes
 Kind = Literal["text", "md", "csv", "json"]
 
 SHOWN = 20
-"""Employees shown unless all are asked for: those with the largest difference."""
+"""Employees shown unless all are asked for (those with the largest difference), and decisions."""
 
 _AMOUNTS = ("before", "after", "difference")
 _SUMS = ("people", "better", "worse", "gross before", "gross after", "difference", "difference in contributions")
@@ -175,13 +175,14 @@ def _all_tables(simulation: Simulation, everybody: bool) -> Iterator[_Table]:
             (each.quarter, *_who(each.person), each.grade or "", each.before, each.after, each.reason or "")
             for each in simulation.decisions
         ]
+        shown, more = _shown(decided, everybody)
         told = "The differences above are without these changes of grade: grades count as they were published."
-        yield _Table("Grade decisions that would come out otherwise", columns, decided, 0, [told])
+        yield _Table("Grade decisions that would come out otherwise", columns, shown, 0, [*more, told])
     if simulation.unpaid:
         stuck = [(each.month, *_who(each.person), each.component, each.reason) for each in simulation.unpaid]
-        yield _Table(
-            f"Cannot be paid by the plans in {simulation.directory}", ("month", *_WHO, "component", "reason"), stuck
-        )
+        shown, more = _shown(stuck, everybody)
+        title = f"Cannot be paid by the plans in {simulation.directory}"
+        yield _Table(title, ("month", *_WHO, "component", "reason"), shown, 0, more)
 
 
 def _totals(lines: Sequence[Line]) -> _Table:
@@ -222,15 +223,19 @@ def _employees(lines: Sequence[Line], everybody: bool) -> _Table:
         changed,
         key=lambda who: (-abs(changed[who].gross.difference), -abs(changed[who].contributions.difference), who),
     )
-    shown = order if everybody else order[:SHOWN]
+    shown, more = _shown(order, everybody)
     rows: list[tuple[str, ...]] = []
     for who in shown:
         rows.append((*_who(groups[who][-1].person), "gross pay", *_amounts(changed[who].gross)))
         components = by(groups[who], _component)
         rows += [("", "", "", "", name, *_sides(found)) for name, found in components.items() if _differ(found)]
-    more = len(order) - len(shown)
-    below = [f"… and {more} more with a difference; --all shows them."] if more else []
-    return _Table("By employee and component", (*_WHO, "component", *_AMOUNTS), rows, 3, below)
+    return _Table("By employee and component", (*_WHO, "component", *_AMOUNTS), rows, 3, more)
+
+
+def _shown(entries: Sequence[Any], everybody: bool) -> tuple[Sequence[Any], list[str]]:
+    """The first of them unless all are asked for, and a sentence on how many are left out."""
+    more = 0 if everybody else max(0, len(entries) - SHOWN)
+    return entries[: len(entries) - more], [f"… and {more} more; --all shows them."] if more else []
 
 
 def _unchanged(groups: Mapping[str, object], changed: Mapping[str, object]) -> list[str]:

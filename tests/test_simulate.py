@@ -2,7 +2,8 @@
 plans through the command line, and what then really comes of the change. Amounts are worked by hand.
 
 In force a chat is 60.00, and chats short of 5 a month are carried on as a debt that costs 10.00 each; the change pays
-70.00 a chat, asks 6, adds a bonus of a third of 100.00 for full attendance, and drops the plan `sim_gone`.
+70.00 a chat, asks 6, adds a bonus of a third of 100.00 for full attendance, forgets the junior's wage in `sim_grade`,
+and drops the plan `sim_gone`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +29,18 @@ from csperf.periods import Month, parse_months
 from csperf.policy.commands import check_plans
 from csperf.published import load_published
 from csperf.settings import Settings
-from csperf.simulate import Line, MonthState, Person, Simulation, _months, simulate
+from csperf.simulate import (
+    Decision,
+    Line,
+    MonthState,
+    Person,
+    Simulation,
+    Unpaid,
+    _months,
+    _plans,
+    _plans_told,
+    simulate,
+)
 from csperf.simulate_report import csv_text, json_text, kind, markdown, terminal, write
 from tests.small_company import chats, people
 from tests.worked_warehouse import Worked, close
@@ -38,6 +50,7 @@ PEOPLE = [
     {"employee_id": "ann", "plan": "sim_desk"},
     {"employee_id": "bob", "plan": "sim_desk", "team": "T2"},
     {"employee_id": "cal", "plan": "sim_calm"},
+    {"employee_id": "dot", "plan": "sim_grade", "team": "T3"},
     {"employee_id": "gus", "plan": "sim_gone", "team": "T2"},
 ]
 CHATS = {JULY: {"ann": 10, "bob": 4}, AUGUST: {"ann": 8, "bob": 4}, SEPTEMBER: {"ann": 10, "bob": 6}}
@@ -88,7 +101,7 @@ source: invented for a test
 versions:
   - effective_from: 2026-01-01
     figures:
-      wage: {{value: {wage}, provenance: assumption}}
+      wage: {{{wage}, provenance: assumption}}
     components:
       base_pay: {{labels: {{zh: 底薪, en: base pay}}, formula: prorated(wage)}}
 """
@@ -112,9 +125,11 @@ def write_plans(folder: Path, changed: bool = False) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / "sim_desk.yaml").write_text(desk, encoding="utf-8")
-    (folder / "sim_calm.yaml").write_text(FLAT.format(code="sim_calm", wage=2000), encoding="utf-8")
+    (folder / "sim_calm.yaml").write_text(FLAT.format(code="sim_calm", wage="value: 2000"), encoding="utf-8")
+    grades = f"by: grade, values: {{{'' if changed else 'junior: 1000, '}senior: 2000}}"
+    (folder / "sim_grade.yaml").write_text(FLAT.format(code="sim_grade", wage=grades), encoding="utf-8")
     if not changed:
-        (folder / "sim_gone.yaml").write_text(FLAT.format(code="sim_gone", wage=2500), encoding="utf-8")
+        (folder / "sim_gone.yaml").write_text(FLAT.format(code="sim_gone", wage="value: 2500"), encoding="utf-8")
 
 
 @dataclass
@@ -212,6 +227,7 @@ def test_each_difference_is_right_to_the_cent(what_if: WhatIf) -> None:
         **{("2026-07", "bob", "owed_cut"): "-10.00", ("2026-08", "bob", "owed_cut"): "-20.00"},
         ("2026-09", "bob", "owed_cut"): "-30.00",
         **{(str(month), who, "bonus_pay"): "33.33" for month in CHATS for who in ("ann", "bob")},
+        **{(str(month), "dot", "base_pay"): "-1000.00" for month in CHATS},
         **{(str(month), "gus", "base_pay"): "-2500.00" for month in CHATS},
     }
     assert differences(what_if) == {key: Decimal(amount) for key, amount in expected.items()}
@@ -231,19 +247,26 @@ def test_a_new_component_has_nothing_before_and_a_plan_that_is_gone_nothing_afte
         "sim_desk": "plan version sim_desk@2026-01-01 changed (bonus is new, busy 30 → 25, chat_rate 60 → 70, "
         "quota 5 → 6, bonus_pay is new)",
         "sim_gone": "is gone",
+        "sim_grade": "plan version sim_grade@2026-01-01 changed (wage differs)",
     }
+
+
+def test_what_could_not_be_paid_is_told(what_if: WhatIf) -> None:
+    found = [(each["month"], each["employee_id"], each["component"]) for each in what_if.content["unpaid"]]
+    assert found == [(str(month), "dot", "base_pay") for month in CHATS]
+    assert what_if.content["unpaid"][0]["reason"] == "figure wage has no entry for grade junior"
 
 
 def test_sums_keep_contributions_apart(what_if: WhatIf) -> None:
     in_all = what_if.content["in_all"]
-    # Gross by hand: ann 10680, bob 9800, cal 6000, gus 7500; then ann 11059.99, bob 9979.99, cal 6000.
-    assert in_all["gross"] == {"before": "33980.00", "after": "27039.98", "difference": "-6940.02"}
+    # Gross by hand: ann 10680, bob 9800, cal 6000, dot 3000, gus 7500; then ann 11059.99, bob 9979.99, cal 6000.
+    assert in_all["gross"] == {"before": "36980.00", "after": "27039.98", "difference": "-9940.02"}
     assert in_all["contributions"] == {"before": "204.80", "after": "210.38", "difference": "5.58"}
-    assert (in_all["people"], in_all["better"], in_all["worse"]) == (4, 2, 1)
+    assert (in_all["people"], in_all["better"], in_all["worse"]) == (5, 2, 2)
     teams = {name: sums["gross"]["difference"] for name, sums in what_if.content["by_team"].items()}
-    assert teams == {"T1": "379.99", "T2": "-7320.01"}
+    assert teams == {"T1": "379.99", "T2": "-7320.01", "T3": "-3000.00"}
     plans = {name: sums["gross"]["difference"] for name, sums in what_if.content["by_plan"].items()}
-    assert plans == {"sim_calm": "0.00", "sim_desk": "559.98", "sim_gone": "-7500.00"}
+    assert plans == {"sim_calm": "0.00", "sim_desk": "559.98", "sim_gone": "-7500.00", "sim_grade": "-3000.00"}
 
 
 def test_of_closed_months_it_is_what_the_corrections_put_down_to_the_policy(what_if: WhatIf) -> None:
@@ -299,6 +322,38 @@ def test_a_plan_with_mistakes_is_refused_with_the_sentences_of_policy_check(what
     assert str(caught.value).splitlines()[-1] == "2 errors."
 
 
+def test_how_plans_differ_and_what_is_warned_of_is_told(what_if: WhatIf, tmp_path: Path) -> None:
+    for folder in (tmp_path / "now", tmp_path / "then"):
+        write_plans(folder)
+        (folder / "shared").mkdir()
+        fund = (Path(__file__).parent / "own_policies" / "shared" / "own_fund.yaml").read_text(encoding="utf-8")
+        (folder / "shared" / "own_fund.yaml").write_text(fund, encoding="utf-8")
+    for name, old, new in (
+        ("sim_desk", "{value: 60,", "{value: 60, note: as agreed,"),
+        ("sim_desk", "threshold: busy\n", "threshold: busy + 1\n"),
+        ("sim_calm", "      wage:", "      spare: {value: 1, provenance: assumption}\n      wage:"),
+        ("shared/own_fund", "value: 0.01", "value: 0.02"),
+    ):
+        path = tmp_path / "then" / f"{name}.yaml"
+        assert path.read_text(encoding="utf-8").count(old) == 1
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    gone = (tmp_path / "then" / "sim_gone.yaml").read_text(encoding="utf-8")
+    later = gone + gone[gone.index("  - effective_from") :].replace("2026-01-01", "2027-01-01").replace("2500", "2600")
+    (tmp_path / "then" / "sim_gone.yaml").write_text(later, encoding="utf-8")
+    (tmp_path / "then" / "sim_new.yaml").write_text(FLAT.format(code="sim_new", wage="value: 1"), encoding="utf-8")
+
+    settings = what_if.settings.model_copy(update={"policy_dir": tmp_path / "now"})
+    plans, others, warnings = _plans(settings, tmp_path / "then")
+    assert warnings == ("sim_calm.yaml:8 at versions.0.figures.spare: warning: nothing reads the figure 'spare'.",)
+    assert _plans_told(plans, others, [JULY, AUGUST]) == {
+        "shared/own_fund": "differs",
+        "sim_calm": "plan version sim_calm@2026-01-01 changed (spare is new)",
+        "sim_desk": "plan version sim_desk@2026-01-01 changed (chat_rate differs, tiers changed)",
+        "sim_gone": "differs, but not in a version in force at the end of these months",
+        "sim_new": "is new",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -342,9 +397,10 @@ def line(who: Person, component: str, before: str | None, after: str | None, gro
     return Line("2026-09", who, component, group, *amounts)
 
 
-def simulation(*lines: Line, months: tuple[MonthState, ...] = (OPEN,)) -> Simulation:
+def simulation(*lines: Line, months: tuple[MonthState, ...] = (OPEN,), **more: Any) -> Simulation:
     told = {"p_1": "plan version p_1@2026-01-01 changed (rate 60 → 70)"}
-    return Simulation(Path("new"), ("a" * 64, "b" * 64), told, (), months, lines, (), (), {})
+    made = Simulation(Path("new"), ("a" * 64, "b" * 64), told, (), months, lines, (), (), {})
+    return replace(made, **more)
 
 
 def test_markdown_can_be_pasted_and_csv_has_every_line() -> None:
@@ -353,6 +409,10 @@ def test_markdown_can_be_pasted_and_csv_has_every_line() -> None:
         line(FORMULA, "fund", "10.00", "10.33", "contribution"),
         line(FORMULA, "wage", "1000.00", "1000.00"),
         line(Person("E2", "Demo Bo", None, "p_1"), "wage", "1000.00", "999.90"),
+        decisions=(Decision("2026Q3", FORMULA, "junior", "hold", "promote to senior from 2026-10-01", "many chats"),),
+        unpaid=(Unpaid("2026-09", FORMULA, "meal", "no entry"),),
+        plans_gone={"p_0": 2},
+        warnings=("p_1.yaml: warning: odd.",),
     )
     text = markdown(made, everybody=False, names=True)
     assert "| gross pay | 2,000.00 | 2,033.23 | +33.23 |" in text
@@ -361,6 +421,12 @@ def test_markdown_can_be_pasted_and_csv_has_every_line() -> None:
     assert "| E\\|1 | =Demo, Ä\\* | T1 | p_1 | gross pay | 1,000.00 | 1,033.33 | +33.33 |" in text
     assert "|  |  |  |  | bonus | – | 33.33 | +33.33 |" in text
     assert "| (none) | 1 | 0 | 1 | 1,000.00 | 999.90 | -0.10 | 0.00 |" in text
+    assert (
+        "| 2026Q3 | E\\|1 | =Demo, Ä\\* | T1 | p_1 | junior | hold | promote to senior from 2026-10-01 | many" in text
+    )
+    assert "| 2026-09 | E\\|1 | =Demo, Ä\\* | T1 | p_1 | meal | no entry |" in text
+    assert "- The plan p_0 is gone, and 2 people on it would have no pay lines until the roster is mended." in text
+    assert "\np_1.yaml: warning: odd.\n" in text
     assert "Demo" not in markdown(made, everybody=False, names=False)
     assert csv_text(made, names=True).splitlines() == [
         "month,employee_id,name,team,plan,component,component_group,before,after,difference",
@@ -378,7 +444,7 @@ def test_the_largest_differences_are_shown_and_the_rest_is_counted() -> None:
         line(Person(f"E{number:02d}", None, "T", "p"), "wage", "100.00", f"{100 - number}.00") for number in range(26)
     ]
     told = as_text(*terminal(simulation(*lines), everybody=False, names=True))
-    assert "… and 5 more with a difference; --all shows them." in told
+    assert "… and 5 more; --all shows them." in told
     assert "E25" in told and "E06" in told and "E05" not in told
     assert told.index("E25") < told.index("E06")
     everybody = as_text(*terminal(simulation(*lines), everybody=True, names=True))
