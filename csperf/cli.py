@@ -120,16 +120,24 @@ def report(from_: From, to: To) -> None:
 
 
 @app.command("close-month")
-def close_month(month: Annotated[str, typer.Argument(metavar="2026-09")], approved_by: ApprovedBy = None) -> None:
-    """Build the month and publish its payroll extract."""
+def close_month(
+    month: Annotated[str, typer.Argument(metavar="2026-09")],
+    approved_by: ApprovedBy = None,
+    override: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Why the approver publishes what the release gate stops.")
+    ] = None,
+) -> None:
+    """Build the month, check it and publish its payroll extract."""
     from csperf import closing, notify, views
     from csperf.notify import occasions
 
     settings, period = load_settings(), Month.parse(month)
     with console.bars() as progress:
-        done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress=progress)
+        done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress, override)
     notify.tell(settings, occasions.left_waiting([done]), datetime.now(UTC))
     console.show(*views.closed(done))
+    if done.stopped:
+        raise CsperfError("\n".join(views.stopped(done)))
 
 
 @app.command("close-quarter")
@@ -143,6 +151,20 @@ def close_quarter(quarter: Annotated[str, typer.Argument(metavar="2026Q3")], app
         done = closing.close_quarter(settings, period, approved_by, datetime.now(UTC), progress=progress)
     notify.tell(settings, occasions.left_waiting([done]), datetime.now(UTC))
     console.show(*views.closed(done))
+
+
+@app.command()
+def refuse(
+    period: Annotated[str, typer.Argument(metavar="2026-09|2026Q3", help="The month or quarter whose draft waits.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who refuses it.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="What is wrong, for whoever mends it.")],
+) -> None:
+    """Refuse the draft of a month or quarter: it goes back with the reason and is drafted again once it is mended."""
+    from csperf import publication, views
+
+    which = Quarter.parse(period) if "Q" in period else Month.parse(period)
+    done = publication.refuse(load_settings(), which, by, datetime.now(UTC), why)
+    console.show(*views.refused(done))
 
 
 @app.command()
@@ -173,6 +195,9 @@ def backfill(
         )
     notify.tell(settings, occasions.left_waiting((*done.quarters, *done.months)), at)
     console.show(*views.backfilled(done, settings))
+    stopped = [sentence for closed in done.months if closed.stopped for sentence in views.stopped(closed)]
+    if stopped:
+        raise CsperfError("\n".join(stopped))
 
 
 @app.command()
@@ -190,6 +215,36 @@ def explain(
         console.show(explain_decision(settings, employee, Quarter.parse(period), all_rows).tree())
     else:
         console.show(explain_pay(settings, employee, Month.parse(period), all_rows).tree())
+
+
+@app.command()
+def simulate(
+    months: Annotated[str, typer.Argument(metavar="MONTH[..MONTH]", help="2026-09, or 2026-07..2026-09.")],
+    policies: Annotated[Path, typer.Option("--policy", metavar="DIR", help="Folder as CSPERF_POLICY_DIR names one.")],
+    format: Annotated[
+        Literal["text", "md", "csv", "json"] | None,
+        typer.Option(help="md: to paste into a review; csv: every pay line; json: everything [by --out, else text]."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write, for its owner alone; else it is printed.")] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Show all employees, not only the 20 largest.")] = False,
+    ids_only: Annotated[bool, typer.Option("--ids-only", help="Leave names out.")] = False,
+) -> None:
+    """What months would pay under other plans, as a difference; changes nothing. It shows pay."""
+    from csperf import simulate_report
+    from csperf.periods import parse_months
+    from csperf.simulate import simulate as compute
+
+    settings = load_settings()
+    first, last = parse_months(months)
+    kind = simulate_report.kind(settings, format, out)
+    with console.bars() as progress:
+        done = compute(settings, first, last, policies, progress)
+    parts = simulate_report.parts(done, kind, everybody, not ids_only)
+    if out is None:
+        console.show(*parts)
+    else:
+        simulate_report.write(out, kind, console.as_text(*parts))
+        console.show(f"Written to {out}.")
 
 
 @payroll.command("verify")
@@ -237,16 +292,9 @@ def policy_check(
     directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder with plans of your own.")] = None,
 ) -> None:
     """Validate the plan files: every problem with file, line, key and reason. Warnings alone are no failure."""
-    from csperf.policy.commands import check_plans
+    from csperf.policy.commands import check_plans, verdict
 
-    problems = check_plans(load_settings(), directory)
-    told = [str(problem) for problem in problems]
-    warnings = sum(problem.warning for problem in problems)
-    with_warnings = f" and {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
-    errors = len(problems) - warnings
-    if errors:
-        raise CsperfError("\n".join([*told, f"{errors} error{'s' * (errors > 1)}{with_warnings}."]))
-    console.show(*told, f"All plans are valid{with_warnings.replace(' and', ', with')}.")
+    console.show(*verdict(check_plans(load_settings(), directory)))
 
 
 @policy.command("schema")

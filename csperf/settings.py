@@ -39,6 +39,16 @@ class Settings(BaseSettings):
     approvers: str | None = Field(
         None, description="Who alone may approve: names as they log in, commas between; NAME:ID with Airflow's user id"
     )
+    approver_on_list: bool = Field(False, description="Whether an approver may be paid or graded by what he approves")
+    total_limit: float = Field(
+        0.3, gt=0, description="Share by which a month's total gross may differ from the month before's"
+    )
+    head_count_limit: float = Field(
+        0.3, gt=0, description="Share by which a month's head count may differ from the month before's"
+    )
+    change_shown: float = Field(
+        0.2, gt=0, description="Share of change in a person's gross from which the approver is told of it"
+    )
     serving_url: str | None = Field(
         None, repr=False, description="PostgreSQL URL to serve the tables from, besides the BI copy"
     )

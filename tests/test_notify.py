@@ -109,7 +109,12 @@ def test_a_draft_and_its_refusal_are_told_to_payroll_without_amounts_and_reasons
     ]
     assert hook.texts("data") == [] and PAY not in str(hook.got)
     notify.tell(settings, [occasions.waiting(draft(digest="d2"))], AT)
-    assert len(hook.texts("payroll")) == 3
+    notify.tell(settings, [occasions.waiting(draft(digest="d2", stopped=(f"gross is {PAY}",)))], AT)
+    assert [text.split("; ")[0] for text in hook.texts("payroll")[2:]] == [
+        "The draft of 2026-08 (revision 2) waits for approval",
+        "The draft of 2026-08 (revision 2) is stopped by the release gate",
+    ]
+    assert PAY not in str(hook.got)
 
 
 def test_a_failure_is_told_each_time_and_raised_as_it_is(settings: Settings, hook: Hook) -> None:
@@ -203,7 +208,7 @@ def test_the_services_that_people_have_are_known() -> None:
     names = ["DingTalk", "WeCom Bot", "Feishu", "Lark (Feishu)", "Slack", "E-Mail"]
     assert [target.name for target in found] == [f"{name} (target {n})" for n, name in enumerate(names, 1)]
     assert found[1].events == {"blocked", "overdue"}
-    assert found[2].events == {"ready", "refused"}
+    assert found[2].events == {"ready", "stopped", "refused"}
     assert found[3].events == set(notices.EVENTS)
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, get_args
 
-Event = Literal["failure", "blocked", "quarantine", "overdue", "ready", "refused"]
+Event = Literal["failure", "blocked", "quarantine", "overdue", "ready", "stopped", "refused"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 # Who hears what, by one word.
 GROUPS: Mapping[str, tuple[Event, ...]] = {
     "all": EVENTS,
     "data": ("failure", "blocked", "quarantine", "overdue"),
-    "payroll": ("ready", "refused"),
+    "payroll": ("ready", "stopped", "refused"),
 }
 Language = Literal["en", "zh"]
 
@@ -27,6 +27,7 @@ _TITLES: Mapping[Event, Mapping[Language, str]] = {
     "quarantine": {"en": "rows in quarantine", "zh": "数据被隔离"},
     "overdue": {"en": "delivery overdue", "zh": "交付逾期"},
     "ready": {"en": "ready for approval", "zh": "待审批"},
+    "stopped": {"en": "draft stopped by the release gate", "zh": "草稿被发布检查拦下"},
     "refused": {"en": "draft refused", "zh": "草稿被驳回"},
 }
 # By the kind of notice: a few kinds are told under one event.
@@ -62,6 +63,11 @@ _TEXTS: Mapping[str, Mapping[Language, str]] = {
         "required actions or by csperf close-{kind} {what} --approved-by NAME.",
         "zh": "{what} 的草稿(第 {revision} 版)待审批;请查看后在 Airflow 的待办中答复,"
         "或运行 csperf close-{kind} {what} --approved-by 姓名。",
+    },
+    "stopped": {
+        "en": "The draft of {what} (revision {revision}) is stopped by the release gate; look at its approval.md on "
+        "the server, mend the cause and draft it again.",
+        "zh": "{what} 的草稿(第 {revision} 版)被发布检查拦下;请查看服务器上的 approval.md,排除原因后重新生成草稿。",
     },
     "refused": {
         "en": "The draft of {what} was refused by {by}; csperf status says why: mend it and draft it again.",

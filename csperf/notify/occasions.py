@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from csperf.notify.notices import Notice
+from csperf.notify.notices import Event, Notice
 from csperf.overdue import overdue
 
 if TYPE_CHECKING:
@@ -56,9 +56,10 @@ def overdue_now(settings: Settings, landed: Iterable[Partition], at: datetime) -
 
 
 def waiting(drafted: Draft) -> Notice:
-    """A draft of a month or quarter that waits for approval."""
+    """A draft of a month or quarter that waits for approval, or that the release gate stops."""
+    event: Event = "stopped" if drafted.stopped else "ready"
     facts: dict[str, str | int] = {"revision": drafted.revision, "kind": _kind(drafted.period)}
-    return Notice("ready", _key("ready", drafted.period, drafted.digest), drafted.period, facts=facts)
+    return Notice(event, _key(event, drafted.period, drafted.digest), drafted.period, facts=facts)
 
 
 def left_waiting(done: Iterable[Closed]) -> list[Notice]:

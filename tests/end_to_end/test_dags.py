@@ -1,5 +1,6 @@
 """The four DAGs run by a real Airflow over PostgreSQL, approvals answered by people of it."""
 
+import csv
 import json
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from csperf import nightly
 from csperf.settings import Settings
+from csperf.status import look
 from tests.end_to_end.conftest import CLERK, DEPUTY, DIRECTOR, FIRST, LAST, Server
 
 MONTHLY, QUARTERLY, DAILY, BACKFILL = "csperf_monthly", "csperf_quarterly", "csperf_daily", "csperf_backfill"
@@ -33,8 +35,17 @@ def landed(server: Server) -> str:
 
 
 @pytest.fixture(scope="module")
-def july(server: Server, landed: str) -> str:
-    """The first month, started by the clerk and approved by the director."""
+def rejected(server: Server, landed: str) -> str:
+    """The first month, started by the clerk and rejected by the director."""
+    run = draft(server, "2026-07")
+    server.stack.answer(MONTHLY, run, DIRECTOR, "Reject", "a demo: E0001 was on leave")
+    assert server.stack.wait(MONTHLY, run, CLERK) == "success"
+    return run
+
+
+@pytest.fixture(scope="module")
+def july(server: Server, rejected: str) -> str:
+    """The first month again, approved this time."""
     run = draft(server, "2026-07")
     server.stack.answer(MONTHLY, run, DIRECTOR)
     assert server.stack.wait(MONTHLY, run, CLERK) == "success"
@@ -88,6 +99,17 @@ def test_a_backfill_is_one_run_and_pays_nobody(server: Server, landed: str) -> N
         assert all(run["run_type"] == "manual" for run in runs)
 
 
+def test_a_rejected_month_is_a_draft_again_with_the_reason(server: Server, rejected: str) -> None:
+    assert server.stack.tasks(MONTHLY, rejected, CLERK)["publish"] == "skipped"
+    assert revisions(server, "2026-07") == []
+    manifest = json.loads((server.settings.payroll_dir / "2026-07" / "draft" / "manifest.json").read_text())
+    (refusal,) = manifest["refusals"]
+    assert (manifest["status"], refusal["reason"]) == ("draft", "a demo: E0001 was on leave")
+    assert refusal["by"].split()[0] == DIRECTOR
+    (month,) = [month for month in look(server.settings).months if month.period == "2026-07"]
+    assert (month.state, month.refusals) == ("draft", 1)
+
+
 def test_a_draft_that_waits_is_told_once(server: Server, july: str) -> None:
     told = [
         text for text in server.hook.texts("token-4711") if text.startswith("The draft of 2026-07 (revision 1) waits")
@@ -100,6 +122,7 @@ def test_a_month_is_published_by_the_one_who_approved_it(server: Server, july: s
     manifest = json.loads((server.settings.payroll_dir / "2026-07" / "rev-001" / "manifest.json").read_text())
     assert manifest["approved_by"].split()[0] == DIRECTOR
     assert manifest["status"] == "published"
+    assert [each["reason"] for each in manifest["refusals"]] == ["a demo: E0001 was on leave"]
 
 
 def test_no_pay_reaches_airflow(server: Server, july: str) -> None:
@@ -111,8 +134,13 @@ def test_no_pay_reaches_airflow(server: Server, july: str) -> None:
         kept.append(json.dumps(server.stack.call("GET", path, CLERK)))
     kept.append(json.dumps(server.stack.call("GET", f"dags/{MONTHLY}/dagRuns/{july}/hitlDetails", CLERK)))
     kept.append(json.dumps(server.hook.got))
-    assert manifest["figures_digest"] in "".join(kept)
-    assert not [text for text in kept if total in text or f"{float(total):,.2f}" in text]
+    told = "".join(kept)
+    assert manifest["figures_digest"] in told and "approval.md" in told and "a demo: E0001 was on leave" in told
+    extract = server.settings.payroll_dir / "2026-07" / "rev-001" / "payroll_2026-07.csv"
+    with extract.open(encoding="utf-8-sig", newline="") as file:
+        gross = [row["gross_pay"] for row in csv.DictReader(file) if row["gross_pay"] != "0.00"]
+    assert len(gross) > 5
+    assert not [amount for amount in (total, *gross) if amount in told or f"{float(amount):,.2f}" in told]
 
 
 def test_a_month_that_is_published_already_is_skipped(server: Server, july: str) -> None:
@@ -129,14 +157,6 @@ def test_who_started_a_month_cannot_approve_it_and_it_is_told(server: Server, ju
     assert "somebody else has to approve it" in server.stack.task_log(MONTHLY, run, "publish", CLERK)
     assert revisions(server, "2026-08") == []
     heard(server, "csperf_monthly for 2026-08 failed in step publish; look at its log")
-
-
-def test_a_rejected_month_is_not_published(server: Server, july: str) -> None:
-    run = draft(server, "2026-08")
-    server.stack.answer(MONTHLY, run, DIRECTOR, "Reject")
-    assert server.stack.wait(MONTHLY, run, CLERK) == "success"
-    assert server.stack.tasks(MONTHLY, run, CLERK)["publish"] == "skipped"
-    assert revisions(server, "2026-08") == []
 
 
 def test_who_may_not_approve_cannot_answer_and_marking_it_as_success_publishes_nothing(
