@@ -33,7 +33,7 @@ from csperf.progress import Progress
 from csperf.publication import publish_month as publish_month
 from csperf.publication import publish_quarter as publish_quarter
 from csperf.publication import refresh
-from csperf.published import Revision, closed_periods, draft, newest
+from csperf.published import Revision, closed_periods, newest
 from csperf.settings import Settings
 from csperf.storage import home_lock
 
@@ -43,7 +43,8 @@ class Draft:
     """What would be published. With `changed` false the newest revision says the same already and no draft is kept.
 
     Holds no pay amounts: it may be shown and logged. `path` is the private folder with the figures and the approver's
-    page. `notes` is what the approver is told, `stopped` what the release gate stops it for.
+    page. `notes` is what the approver is told, `stopped` what the release gate stops it for, `final` what of that
+    nobody may override.
     """
 
     period: str
@@ -57,6 +58,7 @@ class Draft:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
+    final: tuple[str, ...] = ()
 
     @property
     def page(self) -> Path:
@@ -262,8 +264,7 @@ def _close_month(
     drafted = draft_month(settings, month, approved_at, progress)
     if not drafted.changed:
         return Closed("unchanged", drafted, newest(settings.payroll_dir, month))
-    waiting = draft(settings.payroll_dir, month)
-    stopped = tuple(gate.refused(waiting.manifest["gate"], override)) if waiting else ()
+    stopped = drafted.stopped if override is None else drafted.final
     if approved_by is None or stopped:
         refresh(settings)
         return Closed("draft", drafted, None, stopped)
@@ -301,6 +302,7 @@ def _draft_of(revision: Revision, changed: bool) -> Draft:
         warnings=tuple(manifest.get("warnings", ())),
         notes=tuple(summary.told(manifest.get("facts", {}), manifest.get("gate", {}), manifest.get("refusals", ()))),
         stopped=tuple(gate.refused(manifest.get("gate", {}), None)),
+        final=tuple(gate.refused(manifest.get("gate", {}), "whatever the reason")),
     )
 
 

@@ -98,8 +98,8 @@ def stopped(done: Closed) -> list[str]:
     """What the release gate stops a month for, a sentence each, and what may be done about it."""
     period, left = done.draft.period, len(done.stopped)
     first = f"{period} stays a draft: the release gate stops it for {left} reason{'s' * (left > 1)}."
-    if set(done.stopped) < set(done.draft.stopped):
-        last = "Nobody can override these."
+    if done.draft.final:
+        last = f"Mend that and close it again; {len(done.draft.final)} of it nobody can override."
     else:
         last = f"Mend that and close it again, or: csperf close-month {period} --approved-by NAME --override REASON"
     return [first, *done.stopped, last]

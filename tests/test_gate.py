@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from csperf import closing, figures, gate
+from csperf import closing, figures, gate, views
 from csperf.cli import app
 from csperf.errors import CsperfError, UsageError
 from csperf.extract import write_extract
@@ -101,6 +101,7 @@ def test_who_is_active_is_reckoned_from_the_roster_again_and_nobody_overrides_it
     assert done.stopped == (
         "E3: active in the month and not on the extract; run csperf build and draft the month again.",
     )
+    assert views.stopped(done)[-1] == "Mend that and close it again; 1 of it nobody can override."
     with pytest.raises(CsperfError, match="E3: active in the month and not on the extract"):
         closing.publish_month(settings, JULY, done.draft.digest, DIRECTOR, WHEN, override="he works elsewhere")
 
