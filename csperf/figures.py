@@ -13,7 +13,6 @@ import duckdb
 
 from csperf.datasets import DATASETS
 from csperf.errors import CsperfError
-from csperf.extract import pay_date
 from csperf.periods import Month, Quarter
 from csperf.published import (
     CONDITION_COLUMNS,
@@ -28,6 +27,7 @@ from csperf.published import (
 )
 from csperf.retro import add_retro
 from csperf.settings import Settings
+from csperf.workdays import pay_date
 
 
 @contextmanager

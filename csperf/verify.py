@@ -16,7 +16,7 @@ import duckdb
 from csperf import figures, kept_policies, landing, published
 from csperf.basis import Basis, Before, basis_of, ledger_code
 from csperf.errors import CsperfError, UsageError
-from csperf.extract import write_extract
+from csperf.extract import kept_form, write_extract
 from csperf.periods import Month
 from csperf.progress import Progress, silent
 from csperf.published import RETRO_PREFIX, Revision, column_names, revisions
@@ -96,7 +96,8 @@ def _verify(
     computed = scratch.build(basis, month, told)
     with figures.open_figures(computed) as con, scratch_dir(computed, "verify") as folder:
         figures.prepare_month(con, month, revision.number)
-        write_extract(con, folder, month)
+        plans = kept_policies.kept_plans(computed, basis.policies)
+        write_extract(con, folder, month, kept_form(revision.manifest), plans)
         return _with(result, differences=list(_differences(con, revision, folder)))
 
 
@@ -195,7 +196,7 @@ def _wrong_causes(con: duckdb.DuckDBPyConnection, revision: Revision) -> Iterato
 
 def _computed(revision: Revision) -> set[str]:
     parts = revision.manifest["parts"]
-    return {parts[part] for part in ("extract", "sheet", "lines", "retro", "leavers") if part in parts}
+    return {parts[part] for part in ("extract", "sheet", "lines", "retro", "leavers", "export") if part in parts}
 
 
 def _told(was: dict[str, object] | None, now: dict[str, object] | None) -> str:
