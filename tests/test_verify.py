@@ -143,7 +143,7 @@ def test_other_code_is_told_and_what_it_changes_line_by_line(
     model.write_text(text.replace("cast(amount as", "cast(amount + 1 as"))
     monkeypatch.setattr("csperf.dbt_call.DBT_PROJECT", project)
     monkeypatch.setattr(warehouse, "CODE", (project / "models", *warehouse.CODE[1:]))
-    (done,) = verify(copied, JULY, 1)
+    (done,) = verify(copied, JULY, 1, amounts=True)
     assert done.code_changed and not done.equal and not done.damages
     assert done.differences[0] == ("2026-07 A base_pay: amount was published as 3100.00 and comes out as 3101.00.")
     assert any("payroll_2026-07.csv came out with other bytes" in each for each in done.differences)
