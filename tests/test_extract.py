@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -70,12 +71,21 @@ def test_the_lines_file_holds_decimals(written: Path) -> None:
     assert len(rows) == 4
 
 
-def test_a_name_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+86", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://example.com","x")', "＝1+1"]
+)
+def test_a_name_that_looks_like_a_formula_is_a_text_and_an_amount_stays_a_number(tmp_path: Path, name: str) -> None:
     settings = Settings(home=tmp_path / "home")
-    Worked({"2026-07": {"E1": {"base_pay": "1.00"}}}, names={"E1": "=1+1"}).write(settings)
-    path = closing.draft_month(settings, JULY, WHEN).path / "payroll_2026-07.xlsx"
-    cell = openpyxl.load_workbook(path).worksheets[0]["B2"]
-    assert (cell.value, cell.data_type) == ("=1+1", "s")
+    Worked({"2026-07": {"E1": {"base_pay": "-1.00"}}}, names={"E1": name}).write(settings)
+    path = closing.draft_month(settings, JULY, WHEN).path
+    with (path / "payroll_2026-07.csv").open(encoding="utf-8-sig", newline="") as file:
+        row = list(csv.reader(file))[1]
+    assert row[1] == f"'{name}"
+    assert row[6] == "-1.00"
+    book = openpyxl.load_workbook(path / "payroll_2026-07.xlsx")
+    for cell in (book.worksheets[0]["B2"], book["lines"]["B2"]):
+        assert (cell.value, cell.data_type, cell.hyperlink) == (name.replace("\r", "_x000D_"), "s", None)
+    assert (book.worksheets[0]["G2"].value, book.worksheets[0]["G2"].data_type) == (-1, "n")
 
 
 def test_an_extract_that_does_not_add_up_is_not_written(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ class _Sheets:
             sheet.write_number(row, column, cell, self.count)
         elif isinstance(cell, date):
             sheet.write_datetime(row, column, datetime.combine(cell, datetime.min.time()), self._day)
-        elif cell is not None:
+        elif cell is not None and cell != "":
             self.text(sheet, row, column, str(cell), self._wrap if wrapped else None)
 
     def text(self, sheet: Worksheet, row: int, column: int, text: str, look: object = None) -> None:
