@@ -310,7 +310,11 @@ def _asker(settings: Settings, named: str | None) -> str:
     given = named if named is not None else settings.asked_by
     if given is not None:
         return given
-    return typer.prompt("Who asks?", default=account(), err=True) if sys.stdin.isatty() else account()
+    return str(typer.prompt("Who asks?", default=account(), err=True)) if _attended() else account()
+
+
+def _attended() -> bool:
+    return sys.stdin.isatty()
 
 
 def _today(settings: Settings) -> date:

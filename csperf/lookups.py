@@ -86,7 +86,9 @@ def record_lookup(
             before = _digest(lines[-1]) if lines else NO_LINE
             line = json.dumps({**content, "before": before}, ensure_ascii=False).encode(errors="replace")
             _append(folder / LOG, line + b"\n")
-            write_json(folder / HEAD, {"lines": len(lines) + 1, "digest": _digest(line)})
+            # Where lines are gone the count stays ahead of them, so that it is noticed from then on as well.
+            count = max(len(lines), _head(folder / HEAD)[0]) + 1
+            write_json(folder / HEAD, {"lines": count, "digest": _digest(line)})
     except OSError as error:
         raise CsperfError(
             f"The look-up cannot be recorded in {folder / LOG} ({error.strerror or error}), so nothing is shown; make "
@@ -117,7 +119,10 @@ def read_lookups(settings: Settings) -> Lookups:
     known, digest = head
     # A process that was killed between line and head leaves one line more; the next look-up counts it.
     if len(lines) < known or (known and _digest(lines[known - 1]) != digest) or (not known and len(lines) > 1):
-        damages.append(f"{path} does not end as it was written last: lines at its end were altered or taken away.")
+        damages.append(
+            f"{path} does not end as {HEAD} beside it says ({known:,} lines): lines were altered or taken away; "
+            "compare it with a backup."
+        )
     return Lookups(tuple(found), tuple(damages), len(lines), before)
 
 

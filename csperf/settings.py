@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         return self.home / "warehouse" / "csperf.duckdb"
 
     @property
+    def spill_dir(self) -> Path:
+        """Where a connection puts what its memory cannot hold, pay included: not where a command was started."""
+        return self.warehouse_path.with_name("spill")
+
+    @property
     def serving_path(self) -> Path:
         return self.home / "serving" / "csperf_bi.duckdb"
 

@@ -94,7 +94,7 @@ def test_the_least_layout(home: Path, tmp_path: Path) -> None:
     [
         (
             "columns: [{column: base_pay, name: base}]",
-            r"No column of the layout takes grade_allowance, performance_pay, retro_base_pay, and it would not be paid; .* `rest: HEAD",
+            r"takes grade_allowance, performance_pay, retro_base_pay, and it would not be paid; .* `rest: HEADING`",
         ),
         ("columns: [{sum: ['*'], name: pay}]", r"'pay' of the layout adds up pay and contributions \(base_pay, "),
         ("columns: [{column: gross_pay, name: a}]\nrest: b", "takes the contributions pension_employee; name them"),

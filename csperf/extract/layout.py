@@ -194,5 +194,7 @@ def load_layout(path: Path) -> Layout:
             try:
                 return Layout.model_validate(document.content)
             except ValidationError as error:
-                problems = [document.problem(each.keys, each.reason) for each in mistakes(error, Layout)]
+                # A key that is written wrong is missing as well: the wrong one says more.
+                found = sorted(mistakes(error, Layout), key=lambda each: each.kind == "missing")
+                problems = [document.problem(each.keys, each.reason) for each in found]
     raise UsageError(f"The layout (CSPERF_EXTRACT_LAYOUT) cannot be used. {problems[0]}")
