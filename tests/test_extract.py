@@ -110,6 +110,9 @@ def test_an_extract_that_does_not_add_up_is_not_written(tmp_path: Path) -> None:
         ("last_working_day", Month(2026, 5), date(2026, 5, 29)),  # the 30th and 31st are a weekend
         ("last_working_day", Month(2024, 2), date(2024, 2, 29)),
         ("last_working_day", Month(2024, 9), date(2024, 9, 30)),
+        ("last_working_day", Month(2025, 1), date(2025, 1, 27)),  # Spring Festival from the 28th on
+        ("last_working_day", Month(2026, 2), date(2026, 2, 28)),  # a Saturday that is worked for it
+        ("last_working_day", Month(2023, 4), date(2023, 4, 28)),  # Labour Day takes the last two days
         ("last_working_day", Month(2040, 6), date(2040, 6, 29)),  # no calendar yet: Monday to Friday
     ],
 )
