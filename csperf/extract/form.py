@@ -12,7 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from csperf.errors import UsageError
+from pydantic import ValidationError
+
+from csperf.errors import CsperfError, UsageError
 from csperf.extract.layout import Layout, load_layout
 from csperf.settings import Settings
 
@@ -107,11 +109,18 @@ def form_of(settings: Settings) -> Form:
 
 
 def kept_form(manifest: Mapping[str, Any]) -> Form:
-    """The form of a revision, from its manifest."""
+    """The form of a revision, from its manifest; CsperfError when today's code does not know it any more."""
     kept = manifest.get("form")
     if kept is None:  # of a revision from before there were forms
         return Form()
-    layout = Layout.model_validate(kept["layout"]) if kept["layout"] is not None else None
+    try:
+        layout = Layout.model_validate(kept["layout"]) if kept["layout"] is not None else None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CsperfError(
+            f"The layout in the manifest of {manifest.get('pay_month')} is not one that this version of csperf knows "
+            f"({'.'.join(map(str, first['loc']))}: {first['msg']}); prove the revision with the version of its time."
+        ) from None
     return Form(kept["language"], kept["names"], layout)
 
 
