@@ -30,7 +30,7 @@ _TABLES = {
     "step varchar, period varchar, everyone boolean, level integer, position integer, formula varchar, "
     "value_sql varchar, explanation_sql varchar, inputs varchar, component_group varchar, frequency varchar, "
     "base_sql varchar, rate_sql varchar, quantity_sql varchar, rule integer, operator varchar, "
-    "threshold_sql varchar, measure varchar, within varchar, parts varchar",
+    "threshold_sql varchar, measure varchar, said varchar, within varchar, parts varchar",
     "measures": "measure varchar, label_zh varchar, label_en varchar, unit varchar, derived boolean, everyone boolean",
     "levels": "plan varchar, plan_version varchar, measure varchar, value decimal(38,6), code varchar, "
     "label_zh varchar, label_en varchar",
@@ -144,7 +144,7 @@ def _step_rows(plans: Plans) -> Iterator[Row]:
                 *(step.value_sql, step.explanation_sql, ",".join(step.inputs)),
                 *(extra.get(name) for name in names),
                 *(int(rule) if rule else None, extra.get("operator"), extra.get("threshold_sql")),
-                *(extra.get("measure"), extra.get("within")),
+                *(extra.get("measure"), extra.get("said"), extra.get("within")),
                 json.dumps([[name, level, sql] for name, (level, sql) in step.parts.items()]) if step.parts else None,
             )
 
