@@ -122,7 +122,7 @@ def lookups(log: Lookups, employee: str | None, by: str | None) -> list[Any]:
         if whose and (by is None or by.casefold() in (each.by.casefold(), each.account.casefold())):
             cells = (each.at, each.by, each.account, each.employee, each.month, each.kind, each.why or "")
             table.add_row(*map(Text, cells))
-    return [table, f"The log has {log.lines:,} lines; digest of the last: {log.digest}"]
+    return [table, f"Lines in the log: {log.lines:,}; digest of the last: {log.digest}"]
 
 
 def backfilled(done: Backfilled, settings: Settings) -> list[Any]:

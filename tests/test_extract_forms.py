@@ -140,6 +140,7 @@ def test_lines_and_the_plans_in_force_are_sheets(home: Path) -> None:
     policy = list(book["policy"].iter_rows(values_only=True))
     assert ("base_wage", None, "3000", "原文 · seed") in {row[3:] for row in policy}
     pay = next(row for row in policy if row[3] == "base_pay")
+    assert pay[0] == "cs_2017@1900-01-01"
     assert pay[2] == "基本工资 · base pay" and pay[5].endswith("prorated(base_wage)")
 
 

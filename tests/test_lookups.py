@@ -189,7 +189,7 @@ def test_the_log_is_listed_and_checked(explained: Settings) -> None:
     told = CliRunner().invoke(app, ["payroll", "lookups", "--employee", "E2"])
     assert told.exit_code == 0
     assert "E2" in told.stdout and "E1" not in told.stdout and "Demo Auditor" in told.stdout
-    assert "The log has 4 lines; digest of the last: " in told.stdout
+    assert "Lines in the log: 4; digest of the last: " in told.stdout
     by = CliRunner().invoke(app, ["payroll", "lookups", "--by", "demo auditor"]).stdout
     assert "Demo Auditor" in by and "Demo Clerk" not in by
     log_of(explained).write_text("".join(log_of(explained).read_text().splitlines(keepends=True)[1:]))

@@ -21,7 +21,7 @@ from csperf.extract.content import Content, Table
 from csperf.extract.form import LABELS, NOTES, Form, harmless
 from csperf.extract.totals import Total, Totals
 from csperf.periods import Month
-from csperf.policy.library import Library
+from csperf.policy.library import Library, version_code
 from csperf.policy.show import Language, Page, Text, plan_page
 
 LINE_COLUMNS = (
@@ -29,7 +29,7 @@ LINE_COLUMNS = (
     "policy_version", "explanation",
 )  # fmt: skip
 _TOTAL_COLUMNS = ("component", "chinese", "english", "component_group", "employees", "amount")
-_POLICY_COLUMNS = ("plan", "section", "entry", "code", "applies", "content", "provenance")
+_POLICY_COLUMNS = ("policy_version", "section", "entry", "code", "applies", "content", "provenance")
 _LEGEND_COLUMNS = ("column", "chinese", "english", "note")
 _MAX_ROWS = 1_048_576
 _MAX_TEXT = 32_767
@@ -201,9 +201,10 @@ def _policy_rows(book: Book) -> Iterator[list[object]]:
     """Each plan of the month as in force on its last day: what `csperf policy show` tells of it."""
     lang: Language = "both" if book.form.language == "codes" else book.form.language
     for code in book.plans:
-        loaded = book.library.get(code)
-        if loaded is not None and loaded.expanded_on(book.month.last_day) is not None:
-            yield from _page_rows(code, plan_page(book.library, code, book.month.last_day, lang))
+        loaded, day = book.library.get(code), book.month.last_day
+        version = loaded.version_on(day) if loaded else None
+        if loaded is not None and version is not None:
+            yield from _page_rows(version_code(loaded.plan, version), plan_page(book.library, code, day, lang))
 
 
 def _page_rows(code: str, page: Page) -> Iterator[list[object]]:
