@@ -100,6 +100,7 @@ def test_no_pay_reaches_airflow(server: Server, july: str) -> None:
     logs = list(Path(server.places["/var/log/airflow"]).rglob("*.log"))
     for task in ("draft", "approve", "publish", "serve"):
         assert [path for path in logs if f"dag_id={MONTHLY}" in str(path) and f"task_id={task}" in str(path)], logs
+    logs += (server.settings.home.parent / "component-logs").glob("*.log")
     kept = [path.read_text() for path in logs]
     for task in ("draft", "approve", "publish"):
         path = f"dags/{MONTHLY}/dagRuns/{july}/taskInstances/{task}/xcomEntries/return_value"
