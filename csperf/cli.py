@@ -225,6 +225,23 @@ def payroll_verify(
         raise CsperfError("\n".join(views.not_proven(done)))
 
 
+@payroll.command("export")
+def payroll_export(
+    month: Annotated[str, typer.Argument(metavar="MONTH")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    asked_by: AskedBy = None,
+) -> None:
+    """Write the newest revision of a month again, in the language and layout that the settings name now."""
+    from csperf.lookups import EVERYBODY, record_lookup
+    from csperf.other_form import write_again
+
+    settings, period = load_settings(), Month.parse(month)
+    asker = _asker(settings, asked_by)
+    with write_again(settings, period) as files:
+        record_lookup(settings, asker, EVERYBODY, period, "export", datetime.now(UTC))
+        console.show(*(str(path) for path in files.put(out)))
+
+
 @payroll.command("lookups")
 def payroll_lookups(
     employee: Annotated[str | None, typer.Option(metavar="EMPLOYEE", help="Whose pay was looked up.")] = None,

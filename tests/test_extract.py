@@ -14,6 +14,8 @@ import pytest
 from csperf import closing
 from csperf.errors import CsperfError
 from csperf.extract import Form, write_extract
+from csperf.extract.content import read_content
+from csperf.extract.totals import proven_totals
 from csperf.figures import open_figures, prepare_month
 from csperf.periods import Month
 from csperf.policy.library import load_plans
@@ -97,6 +99,33 @@ def test_an_extract_that_does_not_add_up_is_not_written(tmp_path: Path) -> None:
         with pytest.raises(CsperfError, match=r"2026-07 does not add up: base_pay of E1 is not what") as refused:
             write_extract(con, tmp_path, JULY, Form(), load_plans(settings))
         assert "1.00" not in str(refused.value)  # it may reach a log
+
+
+@pytest.mark.parametrize(
+    ("was", "altered", "says"),
+    [
+        ("3000.00", "3000.01", "base_pay of E2 is not what"),
+        ("3000.00", "", "base_pay of E2 is not what"),
+        ("3599.99", "3600.00", "gross_pay of E2 is not what"),
+        (",-0.01,600.00,", ",600.00,-0.01,", "grade_allowance, performance_pay of E2 is not what"),
+        ("E2,", "E9,", "employee_id of E2 is not what"),
+        ("E2,", "E1,", "employee_id of E2 is not what"),
+    ],
+)
+def test_a_cell_that_is_not_what_the_lines_say_is_found(
+    written: Path, tmp_path: Path, was: str, altered: str, says: str
+) -> None:
+    settings = Settings(home=tmp_path / "home")
+    path = tmp_path / "altered.csv"
+    text = (written / "payroll_2026-07.csv").read_text(encoding="utf-8-sig")
+    row = next(line for line in text.splitlines() if line.startswith("E2"))
+    assert was in row
+    path.write_text(text.replace(row, row.replace(was, altered, 1)), encoding="utf-8-sig")
+    with open_figures(settings) as con:
+        prepare_month(con, JULY, 1)
+        content = read_content(con)
+        with pytest.raises(CsperfError, match=says):
+            proven_totals(con, content, content, written / "pay_lines_2026-07.parquet", {"extract": path}, JULY)
 
 
 @pytest.mark.parametrize(

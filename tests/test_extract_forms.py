@@ -11,12 +11,17 @@ from typing import Any
 import duckdb
 import openpyxl
 import pytest
+from typer.testing import CliRunner
 
 from csperf import closing
+from csperf.cli import app
+from csperf.errors import CsperfError, UsageError
 from csperf.extract import form_of
+from csperf.lookups import read_lookups
+from csperf.other_form import write_again
 from csperf.periods import Month
 from csperf.settings import Settings
-from tests.worked_warehouse import Worked, close
+from tests.worked_warehouse import Worked, close, files_of
 
 JULY, AUGUST = Month(2026, 7), Month(2026, 8)
 WHEN = datetime(2026, 9, 21, 9, tzinfo=UTC)
@@ -162,3 +167,40 @@ def test_the_manifest_has_the_control_totals(home: Path) -> None:
 def test_equal_figures_give_equal_bytes(home: Path, form: dict[str, Any]) -> None:
     first, second = ({file.name: file.read_bytes() for file in drafted(home, **form).iterdir()} for _ in range(2))
     assert first == second
+
+
+def test_a_published_month_is_written_again_in_another_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(home=tmp_path / "home")
+    Worked({"2026-07": {"E2": PAY}}).write(settings)
+    close(settings, JULY)
+    before = files_of(settings)
+    layout = tmp_path / "layout.yaml"
+    layout.write_text(
+        "columns: [{column: employee_id, name: 工号}]\nrest: 应发\ncontributions: false\n", encoding="utf-8"
+    )
+    for name, value in (("HOME", settings.home), ("EXTRACT_LANGUAGE", "zh"), ("EXTRACT_LAYOUT", layout)):
+        monkeypatch.setenv(f"CSPERF_{name}", str(value))
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["payroll", "export", "2026-07", "--out", str(out), "--as", "Demo Clerk"])
+    assert done.exit_code == 0, done.output
+    assert (out / "export_2026-07.csv").read_text(encoding="utf-8-sig").splitlines()[2] == "E2,2999.99"
+    assert first_line(out / "payroll_2026-07.csv").startswith("工号,姓名")
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in [out, *out.iterdir()]} == {
+        **{"out": "0o700", "export_2026-07.csv": "0o600", "payroll_2026-07.csv": "0o600"},
+        **{"payroll_2026-07.xlsx": "0o600"},
+    }
+    assert [(each.by, each.employee, each.kind) for each in read_lookups(settings).found] == [
+        ("Demo Clerk", "*", "export")
+    ]
+    assert {name: content for name, content in files_of(settings).items() if "lookups" not in name} == before
+
+
+def test_only_what_is_published_is_written_again(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="2026-08 is not published"), write_again(Settings(home=home), AUGUST):
+        pass
+    other = Settings(home=tmp_path / "home")
+    Worked({"2026-07": {"E2": PAY}}).write(other)
+    close(other, JULY)
+    Worked({"2026-07": {"E2": {"base_pay": "1.00"}}}).write(other)
+    with pytest.raises(CsperfError, match="something else on 2026-07 than revision 1"), write_again(other, JULY):
+        pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from csperf import closing
 from csperf.errors import CsperfError, UsageError
 from csperf.extract import form_of, kept_form
+from csperf.extract.export import _proven
 from csperf.extract.layout import load_layout
 from csperf.periods import Month
 from csperf.settings import PROJECT_ROOT, Settings
@@ -87,6 +89,22 @@ def test_the_least_layout(home: Path, tmp_path: Path) -> None:
         "columns: [{column: employee_id, name: id}]\nrest: pay\n",
     )
     assert (path / "export_2026-08.csv").read_bytes() == b"E1|0.00\r\nE2|2999.99\r\n"
+
+
+@pytest.mark.parametrize("altered", ["E2;2999,98", "E2;", "E2;2999,99\r\nE2;2999,99"])
+def test_a_file_whose_pay_is_not_the_gross_pay_is_refused(tmp_path: Path, altered: str) -> None:
+    text = "delimiter: ';'\ndecimal_point: ','\ncolumns: [{column: employee_id, name: id}]\nrest: pay\n"
+    (tmp_path / "layout.yaml").write_text(text)
+    layout = load_layout(tmp_path / "layout.yaml")
+    path = tmp_path / "export.csv"
+    gross = [("E1", Decimal("0.01")), ("E2", Decimal("2999.99"))]
+    content = "id;pay\r\nE1;0,01\r\nE2;2999,99\r\n"
+    path.write_text(content, encoding="utf-8-sig", newline="")
+    assert _proven(path, layout, ["pay"], [1], gross) == {"pay": "3000.00"}
+    path.write_text(content.replace("E2;2999,99", altered), encoding="utf-8-sig", newline="")
+    with pytest.raises(CsperfError, match=r"the pay columns of .* are not the gross pay; nothing was published") as bad:
+        _proven(path, layout, ["pay"], [1], gross)
+    assert "2999" not in str(bad.value)
 
 
 @pytest.mark.parametrize(

@@ -56,14 +56,19 @@ def _told(name: str, total: Total) -> dict[str, object]:
 
 
 def proven_totals(
-    content: Content, shown: Content, lines_file: Path, lists: Mapping[str, Path], month: Month
+    con: duckdb.DuckDBPyConnection,
+    content: Content,
+    shown: Content,
+    lines_file: Path,
+    lists: Mapping[str, Path],
+    month: Month,
 ) -> Totals:
     """The totals of the lines file, once each list is proven to say the same.
 
     `shown` is the content as the files have it, without names where the form leaves them out. CsperfError names what
     differs, not by how much: the sentence may reach a log.
     """
-    lines = _lines(lines_file)
+    lines = _lines(con, lines_file)
     wrong: dict[str, set[str]] = defaultdict(set)
     open_lines = dict(lines)
     for part, path in lists.items():
@@ -89,9 +94,9 @@ def read_rows(path: Path, delimiter: str = ",", encoding: str = "utf-8-sig", hea
         return list(csv.reader(file, delimiter=delimiter))[1 if header else 0 :]
 
 
-def _lines(path: Path) -> dict[tuple[str, str], Decimal]:
-    found = duckdb.sql("select employee_id, component, amount from read_parquet(?)", params=[str(path)]).fetchall()
-    return {(who, component): amount for who, component, amount in found}
+def _lines(con: duckdb.DuckDBPyConnection, path: Path) -> dict[tuple[str, str], Decimal]:
+    query = "select employee_id, component, amount from read_parquet(?, hive_partitioning = false)"
+    return {(who, component): amount for who, component, amount in con.execute(query, [str(path)]).fetchall()}
 
 
 def _differences(
@@ -118,7 +123,7 @@ def _differences(
                 yield who, name
             open_lines.pop((who, name), None)
             gross += NOTHING if amount is None or groups[name] == CONTRIBUTION else amount
-        if Decimal(written["gross_pay"]) != gross:
+        if written["gross_pay"] != cell_text(gross):
             yield who, "gross_pay"
 
 

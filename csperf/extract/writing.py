@@ -67,7 +67,7 @@ def write_extract(con: duckdb.DuckDBPyConnection, folder: Path, month: Month, fo
         counts["leavers"] = len(content.leavers.rows)
     for part, table in shown.lists().items():
         write_csv(lists[part], [form.headings(table.columns, content.labels), *table.rows])
-    totals = proven_totals(content, shown, written["lines"], lists, month)
+    totals = proven_totals(con, content, shown, written["lines"], lists, month)
     control = totals.in_manifest(content.groups)
     if form.layout is not None:
         written["export"] = folder / form.layout.file.format(month=month)
