@@ -119,8 +119,8 @@ def basis_now(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) 
         code=ledger_code(settings),
         policies=str(policies),
         inputs=inputs,
-        payroll=_record(settings.payroll_dir),
-        tiers=_record(settings.tiers_dir),
+        payroll=record(settings.payroll_dir),
+        tiers=record(settings.tiers_dir),
     )
 
 
@@ -133,6 +133,12 @@ def ledger_code(settings: Settings) -> str:
     for name in _LIBRARIES:
         digest.update(f"{name} {version(name)}\n".encode())
     return digest.hexdigest()
+
+
+def record(root: Path) -> dict[str, Before]:
+    """The newest published revision of each month (`settings.payroll_dir`) or quarter (`settings.tiers_dir`)."""
+    found = {period: newest(root, period) for period in closed_periods(root)}
+    return {period: Before(each.number, each.seal) for period, each in found.items() if each is not None}
 
 
 def _used(rows: Iterable[tuple[Any, ...]], last_day: date) -> list[tuple[Any, ...]]:
@@ -154,11 +160,6 @@ def _used(rows: Iterable[tuple[Any, ...]], last_day: date) -> list[tuple[Any, ..
         else:
             used += found[-1:]
     return used
-
-
-def _record(root: Path) -> dict[str, Before]:
-    found = {period: newest(root, period) for period in closed_periods(root)}
-    return {period: Before(each.number, each.seal) for period, each in found.items() if each is not None}
 
 
 def _one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

@@ -201,6 +201,36 @@ def explain(
         console.show(told.tree())
 
 
+@app.command()
+def simulate(
+    months: Annotated[str, typer.Argument(metavar="MONTH[..MONTH]", help="2026-09, or 2026-07..2026-09.")],
+    policies: Annotated[Path, typer.Option("--policy", metavar="DIR", help="Folder as CSPERF_POLICY_DIR names one.")],
+    format: Annotated[
+        Literal["text", "md", "csv", "json"] | None,
+        typer.Option(help="md: to paste into a review; csv: every pay line; json: everything [by --out, else text]."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write, for its owner alone; else it is printed.")] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Show all employees, not only the 20 largest.")] = False,
+    ids_only: Annotated[bool, typer.Option("--ids-only", help="Leave names out.")] = False,
+) -> None:
+    """What months would pay under other plans, as a difference; changes nothing. It shows pay."""
+    from csperf import simulate_report
+    from csperf.periods import parse_months
+    from csperf.simulate import simulate as compute
+
+    settings = load_settings()
+    first, last = parse_months(months)
+    kind = simulate_report.kind(settings, format, out)
+    with console.bars() as progress:
+        done = compute(settings, first, last, policies, progress)
+    parts = simulate_report.parts(done, kind, everybody, not ids_only)
+    if out is None:
+        console.show(*parts)
+    else:
+        simulate_report.write(out, kind, console.as_text(*parts))
+        console.show(f"Written to {out}.")
+
+
 @payroll.command("verify")
 def payroll_verify(
     month: Annotated[str | None, typer.Argument(metavar="MONTH", help="Default: all published months.")] = None,
@@ -286,16 +316,9 @@ def policy_check(
     directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder with plans of your own.")] = None,
 ) -> None:
     """Validate the plan files: every problem with file, line, key and reason. Warnings alone are no failure."""
-    from csperf.policy.commands import check_plans
+    from csperf.policy.commands import check_plans, verdict
 
-    problems = check_plans(load_settings(), directory)
-    told = [str(problem) for problem in problems]
-    warnings = sum(problem.warning for problem in problems)
-    with_warnings = f" and {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
-    errors = len(problems) - warnings
-    if errors:
-        raise CsperfError("\n".join([*told, f"{errors} error{'s' * (errors > 1)}{with_warnings}."]))
-    console.show(*told, f"All plans are valid{with_warnings.replace(' and', ', with')}.")
+    console.show(*verdict(check_plans(load_settings(), directory)))
 
 
 @policy.command("schema")

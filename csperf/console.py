@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -20,13 +21,28 @@ def show(*parts: Any) -> None:
     from rich.console import Console
 
     console = Console()
-    if not console.is_terminal:  # into a file or pipe: whole lines, whatever the terminal's width
-        console = Console(width=200, no_color=True)
+    if not console.is_terminal:
+        print(as_text(*parts), end="", flush=True)
+        return
     for part in parts:
         if isinstance(part, str):  # whole, for paths and commands are copied from it
             print(part, flush=True)
         else:
             console.print(part)
+
+
+def as_text(*parts: Any) -> str:
+    """Texts and rich tables as for a file or pipe: whole lines, whatever the terminal's width."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    console = Console(file=text, width=200, no_color=True, force_terminal=False)
+    for part in parts:
+        if isinstance(part, str):
+            text.write(f"{part}\n")
+        else:
+            console.print(part)
+    return text.getvalue()
 
 
 def facts(title: str, rows: Sequence[tuple[str, object]]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -48,6 +48,17 @@ def check_plans(settings: Settings, directory: Path | None = None) -> list[Probl
             raise UsageError(f"There is no folder {directory}.")
         settings = settings.model_copy(update={"policy_dir": directory.resolve()})
     return [*examine(settings)[1], *_unread_files(settings.policy_dir)]
+
+
+def verdict(problems: Sequence[Problem]) -> list[str]:
+    """The problems as sentences, and what follows from them; CsperfError with all of that when one is an error."""
+    told = [str(problem) for problem in problems]
+    warnings = sum(problem.warning for problem in problems)
+    with_warnings = f" and {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
+    errors = len(problems) - warnings
+    if errors:
+        raise CsperfError("\n".join([*told, f"{errors} error{'s' * (errors > 1)}{with_warnings}."]))
+    return [*told, f"All plans are valid{with_warnings.replace(' and', ', with')}."]
 
 
 def _unread_files(folder: Path | None) -> Iterator[Problem]:
