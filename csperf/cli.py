@@ -212,9 +212,11 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="File to write, for its owner alone; else it is printed.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Show all employees, not only the 20 largest.")] = False,
     ids_only: Annotated[bool, typer.Option("--ids-only", help="Leave names out.")] = False,
+    asked_by: AskedBy = None,
 ) -> None:
-    """What months would pay under other plans, as a difference; changes nothing. It shows pay."""
+    """What months would pay under other plans, as a difference; changes nothing. It shows pay: who asks is kept."""
     from csperf import simulate_report
+    from csperf.lookups import EVERYBODY, record_lookup
     from csperf.periods import parse_months
     from csperf.simulate import simulate as compute
 
@@ -224,6 +226,7 @@ def simulate(
     with console.bars() as progress:
         done = compute(settings, first, last, policies, progress)
     parts = simulate_report.parts(done, kind, everybody, not ids_only)
+    record_lookup(settings, _asker(settings, asked_by), EVERYBODY, months, "simulate", datetime.now(UTC))
     if out is None:
         console.show(*parts)
     else:
@@ -267,9 +270,9 @@ def payroll_export(
 
     settings, period = load_settings(), Month.parse(month)
     asker = _asker(settings, asked_by)
-    with write_again(settings, period) as files:
+    with write_again(settings, period, out) as files:
         record_lookup(settings, asker, EVERYBODY, period, "export", datetime.now(UTC))
-        console.show(*(str(path) for path in files.put(out)))
+        console.show(*(str(path) for path in files.put()))
 
 
 @payroll.command("lookups")

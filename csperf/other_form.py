@@ -28,21 +28,25 @@ class Files:
     """Files that are written but not handed out yet."""
 
     paths: tuple[Path, ...]
+    out: Path
 
-    def put(self, out: Path) -> list[Path]:
-        """Put them into a folder, each readable by its owner alone; returns where they are."""
-        placed = [out / path.name for path in self.paths]
+    def put(self) -> list[Path]:
+        """Put them into their folder, each readable by its owner alone; returns where they are."""
+        placed = [self.out / path.name for path in self.paths]
         for path, place in zip(self.paths, placed, strict=True):
             write_bytes(place, path.read_bytes())
         return placed
 
 
 @contextmanager
-def write_again(settings: Settings, month: Month) -> Iterator[Files]:
+def write_again(settings: Settings, month: Month, out: Path) -> Iterator[Files]:
     """The lists of a month's newest revision in the form of the settings; CSPERF_HOME is locked meanwhile.
 
-    UsageError when the month is not published, CsperfError when the warehouse says something else by now.
+    UsageError when the month is not published or `out` lies in CSPERF_HOME, CsperfError when the warehouse says
+    something else by now.
     """
+    if out.resolve().is_relative_to(settings.home):
+        raise UsageError(f"{out} lies in CSPERF_HOME, whose records never change; name a folder elsewhere with --out.")
     form = form_of(settings)
     with home_lock(settings), figures.open_figures(settings) as con, scratch_dir(settings, "form") as folder:
         revision = newest(settings.payroll_dir, month)
@@ -55,4 +59,4 @@ def write_again(settings: Settings, month: Month) -> Iterator[Files]:
                 "for a correction, which comes in the form of the settings."
             )
         written = write_extract(con, folder, month, form, kept_plans(settings, basis_of(revision).policies))
-        yield Files(tuple(folder / written.parts[part] for part in _PARTS if part in written.parts))
+        yield Files(tuple(folder / written.parts[part] for part in _PARTS if part in written.parts), out)

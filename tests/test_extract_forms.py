@@ -196,11 +196,19 @@ def test_a_published_month_is_written_again_in_another_form(tmp_path: Path, monk
 
 
 def test_only_what_is_published_is_written_again(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="2026-08 is not published"), write_again(Settings(home=home), AUGUST):
+    with (
+        pytest.raises(UsageError, match="2026-08 is not published"),
+        write_again(Settings(home=home), AUGUST, tmp_path),
+    ):
         pass
     other = Settings(home=tmp_path / "home")
     Worked({"2026-07": {"E2": PAY}}).write(other)
     close(other, JULY)
     Worked({"2026-07": {"E2": {"base_pay": "1.00"}}}).write(other)
-    with pytest.raises(CsperfError, match="something else on 2026-07 than revision 1"), write_again(other, JULY):
+    with (
+        pytest.raises(CsperfError, match="something else on 2026-07 than revision 1"),
+        write_again(other, JULY, tmp_path / "out"),
+    ):
+        pass
+    with pytest.raises(UsageError, match="lies in CSPERF_HOME"), write_again(other, JULY, other.payroll_dir / "out"):
         pass

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from csperf.errors import UsageError
+from csperf.errors import CsperfError, UsageError
 from csperf.policy.library import examine, load_plans
 from csperf.policy.problems import Problem, nearest
 from csperf.policy.show import Language, Page, plan_page
