@@ -20,8 +20,10 @@ from typer.testing import CliRunner
 from csperf.cli import app
 from csperf.demo import write_demo
 from csperf.figures import open_figures
+from csperf.replay import replay
 from csperf.serving import open_warehouse
 from csperf.settings import Settings
+from csperf.storage import home_lock
 
 PLAN = """
 plan: planted
@@ -146,15 +148,23 @@ def everything(path: Path) -> str:
     return path.read_bytes().decode("latin-1")
 
 
-def test_files_and_folders_are_their_owners_alone(left: Left) -> None:
-    """But the BI copy, to which others may pass through the home."""
-    open_to_others = {
-        str(path.relative_to(left.home)): oct(path.stat().st_mode & 0o777)
-        for path in left.home.rglob("*")
+def open_to_others(home: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(home)): oct(path.stat().st_mode & 0o777)
+        for path in home.rglob("*")
         if path.stat().st_mode & 0o777 != (0o700 if path.is_dir() else 0o600)
     }
-    assert open_to_others == {"serving": "0o755", "serving/csperf_bi.duckdb": "0o644"}
+
+
+def test_files_and_folders_are_their_owners_alone(left: Left) -> None:
+    """But the BI copy, to which others may pass through the home."""
+    bi = {"serving": "0o755", "serving/csperf_bi.duckdb": "0o644"}
+    assert open_to_others(left.home) == bi
     assert left.home.stat().st_mode & 0o777 == 0o711
+    settings = Settings(home=left.home)
+    with home_lock(settings), replay(settings, from_nothing=False):  # as proofs, corrections and simulations work
+        assert list(settings.work_dir.rglob("csperf.duckdb"))
+        assert open_to_others(left.home) == bi
 
 
 def test_what_memory_cannot_hold_stays_beside_the_warehouse(left: Left) -> None:
