@@ -126,14 +126,22 @@ def report(from_: From, to: To) -> None:
 
 
 @app.command("close-month")
-def close_month(month: Annotated[str, typer.Argument(metavar="2026-09")], approved_by: ApprovedBy = None) -> None:
-    """Build the month and publish its payroll extract."""
+def close_month(
+    month: Annotated[str, typer.Argument(metavar="2026-09")],
+    approved_by: ApprovedBy = None,
+    override: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Why the approver publishes what the release gate stops.")
+    ] = None,
+) -> None:
+    """Build the month, check it and publish its payroll extract."""
     from csperf import closing, views
 
     settings, period = load_settings(), Month.parse(month)
     with console.bars() as progress:
-        done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress=progress)
+        done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress, override)
     console.show(*views.closed(done))
+    if done.stopped:
+        raise CsperfError("\n".join(views.stopped(done)))
 
 
 @app.command("close-quarter")
@@ -145,6 +153,20 @@ def close_quarter(quarter: Annotated[str, typer.Argument(metavar="2026Q3")], app
     with console.bars() as progress:
         done = closing.close_quarter(settings, period, approved_by, datetime.now(UTC), progress=progress)
     console.show(*views.closed(done))
+
+
+@app.command()
+def refuse(
+    period: Annotated[str, typer.Argument(metavar="2026-09|2026Q3", help="The month or quarter whose draft waits.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who refuses it.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="What is wrong, for whoever mends it.")],
+) -> None:
+    """Refuse the draft of a month or quarter: it goes back with the reason and is drafted again once it is mended."""
+    from csperf import publication, views
+
+    which = Quarter.parse(period) if "Q" in period else Month.parse(period)
+    done = publication.refuse(load_settings(), which, by, datetime.now(UTC), why)
+    console.show(*views.refused(done))
 
 
 @app.command()
@@ -173,6 +195,9 @@ def backfill(
             progress=progress,
         )
     console.show(*views.backfilled(done, settings))
+    stopped = [sentence for closed in done.months if closed.stopped for sentence in views.stopped(closed)]
+    if stopped:
+        raise CsperfError("\n".join(stopped))
 
 
 @app.command()

@@ -31,6 +31,11 @@ def show(*parts: Any) -> None:
             console.print(part)
 
 
+def is_terminal() -> bool:
+    """Whether what is shown goes to somebody's screen, not into a file or pipe that is kept."""
+    return sys.stdout.isatty()
+
+
 def as_text(*parts: Any) -> str:
     """Texts and rich tables as for a file or pipe: whole lines, whatever the terminal's width."""
     from rich.console import Console

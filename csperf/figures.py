@@ -95,6 +95,17 @@ def prepare_quarter(con: duckdb.DuckDBPyConnection, quarter: Quarter, revision: 
         )
 
 
+def listed(con: duckdb.DuckDBPyConnection, period: Month | Quarter) -> list[str]:
+    """Numbers and names of everyone who is paid in the prepared month, or decided on in the prepared quarter."""
+    query = "select employee_id, name from draft.people"
+    if isinstance(period, Quarter):
+        query = (
+            "select employee_id, name from draft.decisions left join csperf.measures.roster_monthly as roster "
+            f"using (employee_id) where roster.month_start = date '{period.months[2].first_day}'"
+        )
+    return [str(text) for row in con.execute(query).fetchall() for text in row if text is not None]
+
+
 def quarter_digest(con: duckdb.DuckDBPyConnection) -> str:
     """Digest of the prepared decisions and conditions, the revision number left out."""
     decisions = con.execute("select * exclude (revision) from draft.decisions order by employee_id").fetchall()

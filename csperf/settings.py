@@ -32,6 +32,16 @@ class Settings(BaseSettings):
     )
     approver: str | None = Field(None, description="Who approves unattended runs; empty: a person answers in Airflow")
     preparer: str = Field("csperf", description="Who prepares drafts; the approver must be someone else")
+    approver_on_list: bool = Field(False, description="Whether an approver may be paid or graded by what he approves")
+    total_limit: float = Field(
+        0.3, gt=0, description="Share by which a month's total gross may differ from the month before's"
+    )
+    head_count_limit: float = Field(
+        0.3, gt=0, description="Share by which a month's head count may differ from the month before's"
+    )
+    change_shown: float = Field(
+        0.2, gt=0, description="Share of change in a person's gross from which the approver is told of it"
+    )
     serving_url: str | None = Field(None, description="PostgreSQL URL to serve the tables from, besides the BI copy")
     extract_language: Literal["codes", "zh", "en", "both"] = Field(
         "codes", description="What heads the columns of an extract: their codes, Chinese, English or both languages"

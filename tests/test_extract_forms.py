@@ -93,7 +93,13 @@ def test_without_names_no_file_has_one(home: Path) -> None:
                 texts[file.name] = "".join(book.read(part).decode() for part in book.namelist())
         else:
             texts[file.name] = file.read_text(encoding="utf-8-sig")
-    assert {"payroll_2026-08.csv", "payroll_2026-08.xlsx", "leavers_2026-08.csv", "manifest.json"} <= texts.keys()
+    assert {
+        "payroll_2026-08.csv",
+        "payroll_2026-08.xlsx",
+        "leavers_2026-08.csv",
+        "manifest.json",
+        "approval.md",
+    } <= texts.keys()
     assert [file for file, text in texts.items() if any(name in text for name in names)] == []
     assert first_line(path / "payroll_2026-08.csv").startswith("employee_id,team,post,")
     named = drafted(home)
@@ -161,6 +167,13 @@ def test_the_manifest_has_the_control_totals(home: Path) -> None:
         "South": {"employees": 1, "gross_pay": "12.34"},
     }
     assert manifest["form"] == {"language": "codes", "names": True, "layout": None}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_release_gate_reads_the_lists_in_any_form(home: Path, form: dict[str, Any]) -> None:
+    gate = json.loads((drafted(home, **form) / "manifest.json").read_text())["gate"]
+    assert gate == json.loads((drafted(home) / "manifest.json").read_text())["gate"]
+    assert not [each for each in gate["blocked"] if each["structural"]]
 
 
 @pytest.mark.parametrize("form", FORMS)

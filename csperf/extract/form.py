@@ -129,6 +129,11 @@ def harmless(text: str) -> str:
     return f"'{text}" if text and text[0] in _FORMULA_STARTS else text
 
 
+def unharmed(text: str) -> str:
+    """The text that `harmless` was given."""
+    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA_STARTS else text
+
+
 def cell_text(cell: object, decimal_point: str = ".") -> str:
     """A cell as a csv has it, unquoted. Amounts are numbers and stay as they are, negative ones too."""
     if cell is None:

@@ -15,7 +15,7 @@ import duckdb
 
 from csperf.errors import CsperfError
 from csperf.extract.content import CONTRIBUTION, Content, Table
-from csperf.extract.form import cell_text
+from csperf.extract.form import cell_text, unharmed
 from csperf.periods import Month
 
 _SHOWN = 5
@@ -92,6 +92,12 @@ def read_rows(path: Path, delimiter: str = ",", encoding: str = "utf-8-sig", hea
     """The rows of a csv as they stand in the file, without its headings."""
     with path.open(encoding=encoding, newline="") as file:
         return list(csv.reader(file, delimiter=delimiter))[1 if header else 0 :]
+
+
+def read_gross(path: Path, part: str) -> list[tuple[str, Decimal]]:
+    """Employee and gross pay of each row of a list as it was written, whatever its headings."""
+    place = {"extract": -2, "leavers": -3}[part]  # what stands after it: pay date; still due and pay date
+    return [(unharmed(row[0]), Decimal(row[place])) for row in read_rows(path)]
 
 
 def _lines(con: duckdb.DuckDBPyConnection, path: Path) -> dict[tuple[str, str], Decimal]:

@@ -204,6 +204,8 @@ class Shown:
         for name, component in self.expanded.version.components.items():
             if component.group == group:
                 facts = (self._say(FREQUENCIES[component.frequency]), *self._from("components", name))
+                limits = (("最低", "at least", component.least), ("最高", "at most", component.most))
+                facts += tuple(self._say((f"{zh} {end}", f"{en} {end}")) for zh, en, end in limits if end is not None)
                 lines = tuple(self._formula(component.formula))
                 entries.append(Entry(self._labels(component.labels), name, facts, lines))
         return Section(self._say(title), entries=tuple(entries)) if entries else None
