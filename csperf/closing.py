@@ -27,7 +27,8 @@ from csperf.approval import check_approver, drop_draft, put_draft
 from csperf.basis import basis_now
 from csperf.corrections import add_corrections
 from csperf.errors import CsperfError, UsageError
-from csperf.extract import figures_digest, write_decisions, write_extract
+from csperf.extract import figures_digest, form_of, write_decisions, write_extract
+from csperf.kept_policies import kept_plans
 from csperf.periods import Month, Quarter
 from csperf.progress import Progress
 from csperf.publication import publish_month as publish_month
@@ -95,7 +96,7 @@ def draft_month(settings: Settings, month: Month, at: datetime, progress: Progre
 
     CsperfError when the month is not complete, an earlier one is still open, or its lines do not add up.
     """
-    root, period = settings.payroll_dir, str(month)
+    root, period, form = settings.payroll_dir, str(month), form_of(settings)
     with home_lock(settings), figures.open_figures(settings) as con:
         last = newest(root, period)
         inputs = figures.input_digest(con, month)
@@ -113,8 +114,8 @@ def draft_month(settings: Settings, month: Month, at: datetime, progress: Progre
             add_corrections(con, settings, month, last, basis, progress)
 
         def write(folder: Path) -> Mapping[str, Any]:
-            written = write_extract(con, folder, month)
-            reviewed = review.review_month(con, settings, month, number, folder, written)
+            written = write_extract(con, folder, month, form, kept_plans(settings, basis.policies))
+            reviewed = review.review_month(con, settings, month, number, folder, written, form.names)
             return {
                 "kind": "payroll",
                 "pay_month": period,
@@ -126,6 +127,8 @@ def draft_month(settings: Settings, month: Month, at: datetime, progress: Progre
                 "employees": written.employees,
                 "row_count": written.row_count,
                 "control_total": str(written.control_total),
+                "control_totals": written.control_totals,
+                "form": form.in_manifest(),
                 **reviewed,
             }
 
@@ -184,6 +187,7 @@ def close_month(
     """
     if override is not None and (approved_by is None or not override.strip()):
         raise UsageError("An override needs who overrides (--approved-by) and the reason (--override).")
+    form_of(settings)  # a layout that cannot be used is told before the build
     if approved_by is not None:
         check_approver(settings, approved_by, settings.preparer)
     with home_lock(settings):
