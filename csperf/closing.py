@@ -27,13 +27,14 @@ from csperf.approval import check_approver, drop_draft, put_draft
 from csperf.basis import basis_now
 from csperf.corrections import add_corrections
 from csperf.errors import CsperfError, UsageError
-from csperf.extract import figures_digest, write_decisions, write_extract
+from csperf.extract import figures_digest, form_of, write_decisions, write_extract
+from csperf.kept_policies import kept_plans
 from csperf.periods import Month, Quarter
 from csperf.progress import Progress
 from csperf.publication import publish_month as publish_month
 from csperf.publication import publish_quarter as publish_quarter
 from csperf.publication import refresh
-from csperf.published import Revision, closed_periods, draft, newest
+from csperf.published import Revision, closed_periods, newest
 from csperf.settings import Settings
 from csperf.storage import home_lock
 
@@ -43,7 +44,8 @@ class Draft:
     """What would be published. With `changed` false the newest revision says the same already and no draft is kept.
 
     Holds no pay amounts: it may be shown and logged. `path` is the private folder with the figures and the approver's
-    page. `notes` is what the approver is told, `stopped` what the release gate stops it for.
+    page. `notes` is what the approver is told, `stopped` what the release gate stops it for, `final` what of that
+    nobody may override.
     """
 
     period: str
@@ -57,6 +59,7 @@ class Draft:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
+    final: tuple[str, ...] = ()
 
     @property
     def page(self) -> Path:
@@ -93,7 +96,7 @@ def draft_month(settings: Settings, month: Month, at: datetime, progress: Progre
 
     CsperfError when the month is not complete, an earlier one is still open, or its lines do not add up.
     """
-    root, period = settings.payroll_dir, str(month)
+    root, period, form = settings.payroll_dir, str(month), form_of(settings)
     with home_lock(settings), figures.open_figures(settings) as con:
         last = newest(root, period)
         inputs = figures.input_digest(con, month)
@@ -111,8 +114,8 @@ def draft_month(settings: Settings, month: Month, at: datetime, progress: Progre
             add_corrections(con, settings, month, last, basis, progress)
 
         def write(folder: Path) -> Mapping[str, Any]:
-            written = write_extract(con, folder, month)
-            reviewed = review.review_month(con, settings, month, number, folder, written)
+            written = write_extract(con, folder, month, form, kept_plans(settings, basis.policies))
+            reviewed = review.review_month(con, settings, month, number, folder, written, form.names)
             return {
                 "kind": "payroll",
                 "pay_month": period,
@@ -124,6 +127,8 @@ def draft_month(settings: Settings, month: Month, at: datetime, progress: Progre
                 "employees": written.employees,
                 "row_count": written.row_count,
                 "control_total": str(written.control_total),
+                "control_totals": written.control_totals,
+                "form": form.in_manifest(),
                 **reviewed,
             }
 
@@ -182,6 +187,7 @@ def close_month(
     """
     if override is not None and (approved_by is None or not override.strip()):
         raise UsageError("An override needs who overrides (--approved-by) and the reason (--override).")
+    form_of(settings)  # a layout that cannot be used is told before the build
     if approved_by is not None:
         check_approver(settings, approved_by, settings.preparer)
     with home_lock(settings):
@@ -262,8 +268,7 @@ def _close_month(
     drafted = draft_month(settings, month, approved_at, progress)
     if not drafted.changed:
         return Closed("unchanged", drafted, newest(settings.payroll_dir, month))
-    waiting = draft(settings.payroll_dir, month)
-    stopped = tuple(gate.refused(waiting.manifest["gate"], override)) if waiting else ()
+    stopped = drafted.stopped if override is None else drafted.final
     if approved_by is None or stopped:
         refresh(settings)
         return Closed("draft", drafted, None, stopped)
@@ -301,6 +306,7 @@ def _draft_of(revision: Revision, changed: bool) -> Draft:
         warnings=tuple(manifest.get("warnings", ())),
         notes=tuple(summary.told(manifest.get("facts", {}), manifest.get("gate", {}), manifest.get("refusals", ()))),
         stopped=tuple(gate.refused(manifest.get("gate", {}), None)),
+        final=tuple(gate.refused(manifest.get("gate", {}), "whatever the reason")),
     )
 
 

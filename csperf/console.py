@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from csperf.errors import CsperfError
+from csperf.errors import CsperfError, without_values
 from csperf.progress import Progress, silent
 from csperf.secrets import masked
 
@@ -102,7 +102,7 @@ def run(command: Callable[[], object], debug: Callable[[], bool]) -> None:
         _complain("Stopped; start the command again and it goes on from what was kept.", debug())
         sys.exit(1)
     except Exception as error:
-        first = (str(error).strip().splitlines() or [""])[0]
+        first = without_values((str(error).strip().splitlines() or [""])[0])
         _complain(f"Unexpected {type(error).__name__}: {first} (run again with csperf --debug to see where).", debug())
         sys.exit(1)
 

@@ -13,7 +13,6 @@ import duckdb
 
 from csperf.datasets import DATASETS
 from csperf.errors import CsperfError
-from csperf.extract import pay_date
 from csperf.periods import Month, Quarter
 from csperf.published import (
     CONDITION_COLUMNS,
@@ -28,6 +27,7 @@ from csperf.published import (
 )
 from csperf.retro import add_retro
 from csperf.settings import Settings
+from csperf.workdays import pay_date
 
 
 @contextmanager
@@ -39,7 +39,10 @@ def open_figures(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     if not settings.warehouse_path.is_file():
         raise CsperfError(f"There is no warehouse at {settings.warehouse_path}; land data with csperf run first.")
     # One thread: files that are written in order have the same bytes every time.
-    con = duckdb.connect(":memory:", config={"memory_limit": settings.memory_limit, "threads": 1})
+    con = duckdb.connect(
+        ":memory:",
+        config={"memory_limit": settings.memory_limit, "threads": 1, "temp_directory": str(settings.spill_dir)},
+    )
     try:
         con.execute("set timezone = 'UTC'")
         try:

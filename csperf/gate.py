@@ -30,6 +30,7 @@ import duckdb
 
 from csperf.errors import CsperfError, UsageError
 from csperf.evidence import NO_CASE, Evidence
+from csperf.extract.totals import read_gross
 from csperf.periods import Month
 from csperf.published import RETRO_PREFIX, quoted
 from csperf.quality import insert_rows
@@ -145,14 +146,12 @@ def _fill(
     con: duckdb.DuckDBPyConnection, settings: Settings, month: Month, extract: Path, leavers: Path | None
 ) -> None:
     of_month = {"month": str(month), "last": month.last_day}
-    read = "from read_csv(?, header = true, all_varchar = true)"
-    con.execute(
-        "create or replace temp table written as "
-        f"select employee_id, gross_pay::decimal(18, 2) as gross_pay, false as left_already {read}",
-        [str(extract)],
-    )
-    if leavers is not None:
-        con.execute(f"insert into written select employee_id, gross_pay::decimal(18, 2), true {read}", [str(leavers)])
+    columns = "employee_id varchar, gross_pay decimal(18,2), left_already boolean"
+    con.execute(f"create or replace temp table written ({columns})")
+    for path, part in ((extract, "extract"), (leavers, "leavers")):
+        if path is not None:
+            rows = [(who, gross, part == "leavers") for who, gross in read_gross(path, part)]
+            insert_rows(con, "written", columns, rows)
     frequencies = [name for name, months in (("month", 1), ("quarter", 3), ("year", 12)) if month.number % months == 0]
     con.execute(_DUE, {"last": month.last_day, "frequencies": frequencies})
     con.execute(_PEOPLE, {**of_month, "first": month.first_day})

@@ -22,9 +22,15 @@ _SHOWN = 10  # names listed in a sentence; the rest is counted
 
 
 def review_month(
-    con: duckdb.DuckDBPyConnection, settings: Settings, month: Month, revision: int, folder: Path, written: Extract
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    month: Month,
+    revision: int,
+    folder: Path,
+    written: Extract,
+    names: bool = True,
 ) -> dict[str, Any]:
-    """Look the prepared month over and write the approver's page beside its extract in `folder`.
+    """Look the prepared month over and write the approver's page beside its extract in `folder`, with names or without.
 
     Returns the part of the manifest that says so: `files` and `parts` with the page, `counts`, `warnings`, `gate` and
     `facts`.
@@ -33,7 +39,7 @@ def review_month(
     found = gate.check_month(con, settings, month, paths["extract"], paths.get("leavers"))
     facts = summary.month_facts(con, settings, month, revision)
     warnings = [*found["warnings"], *month_warnings(con, month)]
-    page = summary.month_page(con, month, revision, facts, {**found, "warnings": warnings})
+    page = summary.month_page(con, month, revision, facts, {**found, "warnings": warnings}, names)
     return {
         **_with_page(folder, page, written.files, written.parts),
         "counts": month_counts(con),

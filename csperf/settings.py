@@ -64,10 +64,16 @@ class Settings(BaseSettings):
         description="When deliveries are due, the day after: [DATASET=][3d ]HH:MM or DATASET=never, commas between",
     )
     night_hours: float = Field(4, gt=0, description="Hours in Airflow after which a night that is not done is told of")
+    extract_language: Literal["codes", "zh", "en", "both"] = Field(
+        "codes", description="What heads the columns of an extract: their codes, Chinese, English or both languages"
+    )
+    extract_names: bool = Field(True, description="Whether extracts name the employees; without, their numbers alone")
+    extract_layout: Path | None = Field(None, description="YAML file with the payroll system's own columns")
+    asked_by: str | None = Field(None, description="Who looks pay up; empty: asked for on a terminal")
     memory_limit: str = Field("1200MB", description="Memory DuckDB may take in one process")
     threads: int = Field(2, ge=1, description="Threads DuckDB may use in one process")
 
-    @field_validator("home", "source_root", "policy_dir")
+    @field_validator("home", "source_root", "policy_dir", "extract_layout")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value is not None else None
@@ -109,6 +115,11 @@ class Settings(BaseSettings):
     @property
     def warehouse_path(self) -> Path:
         return self.home / "warehouse" / "csperf.duckdb"
+
+    @property
+    def spill_dir(self) -> Path:
+        """Where a connection puts what its memory cannot hold, pay included: not where a command was started."""
+        return self.warehouse_path.with_name("spill")
 
     @property
     def serving_path(self) -> Path:

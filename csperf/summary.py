@@ -61,7 +61,9 @@ def month_facts(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month
     return facts
 
 
-def month_page(con: duckdb.DuckDBPyConnection, month: Month, revision: int, facts: Facts, gate: Facts) -> str:
+def month_page(
+    con: duckdb.DuckDBPyConnection, month: Month, revision: int, facts: Facts, gate: Facts, names: bool = True
+) -> str:
     """The page of a month, amounts included; `changes` was filled by `month_facts`."""
     before = newest_paid(con, month.plus(-1))
     rows: list[Sequence[object]] = [
@@ -96,8 +98,11 @@ def month_page(con: duckdb.DuckDBPyConnection, month: Month, revision: int, fact
             f"{facts['changed_people']} people by {facts['change_shown']} or more; {facts['newly_paid']} paid now and "
             f"not then, {facts['no_longer_paid']} then and not now.",
             _table(
-                ("employee", "name", "gross now", "gross then", "change"),
-                [(who, name, _money(now), _money(then), percent(share)) for who, name, now, then, share in largest],
+                ("employee", *(["name"] if names else []), "gross now", "gross then", "change"),
+                [
+                    (who, *([name] if names else []), _money(now), _money(then), percent(share))
+                    for who, name, now, then, share in largest
+                ],
             ),
         ]
     if gate["without_lines"]:

@@ -14,6 +14,7 @@ from csperf.settings import Settings
 
 if TYPE_CHECKING:
     from csperf.closing import Backfilled, Closed
+    from csperf.lookups import Lookups
     from csperf.nightly import RunReport
     from csperf.published import Revision
     from csperf.verify import Verified
@@ -98,8 +99,8 @@ def stopped(done: Closed) -> list[str]:
     """What the release gate stops a month for, a sentence each, and what may be done about it."""
     period, left = done.draft.period, len(done.stopped)
     first = f"{period} stays a draft: the release gate stops it for {left} reason{'s' * (left > 1)}."
-    if set(done.stopped) < set(done.draft.stopped):
-        last = "Nobody can override these."
+    if done.draft.final:
+        last = f"Mend that and close it again; {len(done.draft.final)} of it nobody can override."
     else:
         last = f"Mend that and close it again, or: csperf close-month {period} --approved-by NAME --override REASON"
     return [first, *done.stopped, last]
@@ -147,6 +148,23 @@ def not_proven(done: Sequence[Verified]) -> list[str]:
             told.append(f"{what} comes out otherwise than it was published{since}:")
             told += [f"  {difference}" for difference in each.differences]
     return list(dict.fromkeys(told))
+
+
+def lookups(log: Lookups, employee: str | None, by: str | None) -> list[Any]:
+    """The look-ups of pay, those of one employee or by one person if named, and the digest that the log ends with."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Look-ups of pay", title_justify="left")
+    for heading in ("at", "by", "account", "employee", "month", "command", "why"):
+        table.add_column(heading, overflow="fold")
+    for each in log.found:
+        # Who shows everybody's pay shows this employee's too.
+        whose = employee in (None, each.employee) or each.employee == "*"
+        if whose and (by is None or by.casefold() in (each.by.casefold(), each.account.casefold())):
+            cells = (each.at, each.by, each.account, each.employee, each.month, each.kind, each.why or "")
+            table.add_row(*map(Text, cells))
+    return [table, f"Lines in the log: {log.lines:,}; digest of the last: {log.digest}"]
 
 
 def backfilled(done: Backfilled, settings: Settings) -> list[Any]:

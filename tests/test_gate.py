@@ -12,11 +12,12 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from csperf import closing, figures, gate
+from csperf import closing, figures, gate, views
 from csperf.cli import app
 from csperf.errors import CsperfError, UsageError
-from csperf.extract import write_extract
+from csperf.extract import Form, write_extract
 from csperf.periods import Month
+from csperf.policy.library import load_plans
 from csperf.published import draft, newest
 from csperf.settings import Settings
 from csperf.status import look
@@ -85,7 +86,7 @@ def test_everyone_active_is_on_the_extract_once_and_nobody_else(
     Worked({"2026-07": ALL}).write(settings)
     with home_lock(settings), figures.open_figures(settings) as con:
         figures.prepare_month(con, JULY, 1)
-        written = write_extract(con, tmp_path, JULY)
+        written = write_extract(con, tmp_path, JULY, Form(), load_plans(settings))
         extract = tmp_path / written.parts["extract"]
         extract.write_text("\n".join(tamper(extract.read_text("utf-8-sig").splitlines())), encoding="utf-8-sig")
         found = gate.check_month(con, settings, JULY, extract, None)
@@ -101,6 +102,7 @@ def test_who_is_active_is_reckoned_from_the_roster_again_and_nobody_overrides_it
     assert done.stopped == (
         "E3: active in the month and not on the extract; run csperf build and draft the month again.",
     )
+    assert views.stopped(done)[-1] == "Mend that and close it again; 1 of it nobody can override."
     with pytest.raises(CsperfError, match="E3: active in the month and not on the extract"):
         closing.publish_month(settings, JULY, done.draft.digest, DIRECTOR, WHEN, override="he works elsewhere")
 

@@ -59,7 +59,9 @@ def waiting(drafted: Draft) -> Notice:
     """A draft of a month or quarter that waits for approval, or that the release gate stops."""
     event: Event = "stopped" if drafted.stopped else "ready"
     facts: dict[str, str | int] = {"revision": drafted.revision, "kind": _kind(drafted.period)}
-    return Notice(event, _key(event, drafted.period, drafted.digest), drafted.period, facts=facts)
+    return Notice(
+        event, _key(event, drafted.period, drafted.digest, str(drafted.refusals)), drafted.period, facts=facts
+    )
 
 
 def left_waiting(done: Iterable[Closed]) -> list[Notice]:
