@@ -16,7 +16,7 @@ from scripts.stack import ROOT, Stack, free_port
 from tests.end_to_end.compose import compose, image_environment
 from tests.receivers import Hook, http_hook
 
-CLERK, DIRECTOR, DEPUTY = "clerk", "director", "deputy"
+CLERK, DIRECTOR, DEPUTY, OPERATOR = "clerk", "director", "deputy", "operator"
 FIRST, LAST = date(2026, 7, 1), date(2026, 9, 30)
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 # The test's own: DAGs run when it says so, and a killed task is noticed in seconds.
@@ -86,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         **{name: _here(value, places) for name, value in image_environment().items() if name != "PATH"},
         **{name: _here(value, places) for name, value in services["init"]["environment"].items()},
         **FASTER,
-        # Airflow numbers its users from 1 on. The deputy, who is made third, is not among those who may approve.
+        # Airflow numbers its users from 1 on. The deputy, who comes later, is not among those who may approve.
         "CSPERF_APPROVERS": f"{CLERK}:1, {DIRECTOR}:2, Demo Director:0",
         "CSPERF_NIGHT_HOURS": "0.0005",
         "AIRFLOW__API__HOST": "127.0.0.1",
@@ -110,7 +110,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         environment,
         root / "component-logs",
         port,
-        {CLERK: given["ADMIN_PASSWORD"], DIRECTOR: "for-this-test", DEPUTY: "for-this-test"},
+        {CLERK: given["ADMIN_PASSWORD"], **dict.fromkeys((DIRECTOR, DEPUTY, OPERATOR), "for-this-test")},
         {name: [_here(word, places) for word in services[name]["command"]] for name in COMPONENTS},
         prepare=[
             [_here(word, places) for word in services["init"]["command"]],

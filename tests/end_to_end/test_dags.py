@@ -13,7 +13,7 @@ import pytest
 from csperf import nightly
 from csperf.settings import Settings
 from csperf.status import look
-from tests.end_to_end.conftest import CLERK, DEPUTY, DIRECTOR, FIRST, LAST, Server
+from tests.end_to_end.conftest import CLERK, DEPUTY, DIRECTOR, FIRST, LAST, OPERATOR, Server
 
 MONTHLY, QUARTERLY, DAILY, BACKFILL = "csperf_monthly", "csperf_quarterly", "csperf_daily", "csperf_backfill"
 
@@ -174,15 +174,18 @@ def test_who_may_not_approve_cannot_answer_and_marking_it_as_success_publishes_n
 ) -> None:
     run = draft(server, "2026-08")
     path = f"dags/{MONTHLY}/dagRuns/{run}/taskInstances/approve"
-    deputy = {"username": DEPUTY, "password": "for-this-test", "email": "deputy@example.com"}
-    person = {**deputy, "first_name": "Deputy", "last_name": "Demo", "roles": [{"name": "csperf_operator"}]}
-    server.stack.call("POST", "auth/fab/v1/users", CLERK, person)
-    answer = {"chosen_options": ["Approve"], "params_input": {}}
-    with pytest.raises(RuntimeError, match=r"403 .*Forbidden"):  # that role answers nothing
-        server.stack.call("PATCH", f"{path}/-1/hitlDetails", DEPUTY, answer)
-    server.stack.call("PATCH", f"auth/fab/v1/users/{DEPUTY}", CLERK, {"roles": [{"name": "csperf_approver"}]})
-    with pytest.raises(RuntimeError, match=r"403 .*not a respondent"):  # nor whom CSPERF_APPROVERS does not name
-        server.stack.call("PATCH", f"{path}/-1/hitlDetails", DEPUTY, answer)
+    # The one's role answers nothing; the other's does, and CSPERF_APPROVERS does not name him.
+    for name, role, words in (
+        (OPERATOR, "csperf_operator", "403 .*Forbidden"),
+        (DEPUTY, "csperf_approver", "403 .*not a respondent"),
+    ):
+        person = {"username": name, "password": "for-this-test", "email": f"{name}@example.com", "first_name": name}
+        server.stack.call(
+            "POST", "auth/fab/v1/users", CLERK, {**person, "last_name": "Demo", "roles": [{"name": role}]}
+        )
+        with pytest.raises(RuntimeError, match=words):
+            answer = {"chosen_options": ["Approve"], "params_input": {}}
+            server.stack.call("PATCH", f"{path}/-1/hitlDetails", name, answer)
     server.stack.call("PATCH", path, CLERK, {"new_state": "success"})
     assert server.stack.wait(MONTHLY, run, CLERK) == "failed"
     assert "Nobody has answered" in server.stack.task_log(MONTHLY, run, "publish", CLERK)
