@@ -134,12 +134,11 @@ def close_month(
 ) -> None:
     """Build the month, check it and publish its payroll extract."""
     from csperf import closing, notify, views
-    from csperf.notify import occasions
 
     settings, period = load_settings(), Month.parse(month)
     with console.bars() as progress:
         done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress, override)
-    notify.tell(settings, occasions.left_waiting([done]), datetime.now(UTC))
+    notify.tell(settings, notify.occasions.left_waiting([done]), datetime.now(UTC))
     console.show(*views.closed(done))
     if done.stopped:
         raise CsperfError("\n".join(views.stopped(done)))
@@ -149,12 +148,11 @@ def close_month(
 def close_quarter(quarter: Annotated[str, typer.Argument(metavar="2026Q3")], approved_by: ApprovedBy = None) -> None:
     """Decide the tiers of a quarter and publish the decisions."""
     from csperf import closing, notify, views
-    from csperf.notify import occasions
 
     settings, period = load_settings(), Quarter.parse(quarter)
     with console.bars() as progress:
         done = closing.close_quarter(settings, period, approved_by, datetime.now(UTC), progress=progress)
-    notify.tell(settings, occasions.left_waiting([done]), datetime.now(UTC))
+    notify.tell(settings, notify.occasions.left_waiting([done]), datetime.now(UTC))
     console.show(*views.closed(done))
 
 
@@ -184,7 +182,6 @@ def backfill(
 ) -> None:
     """Re-extract and rebuild past months; closed months as new revisions."""
     from csperf import closing, notify, views
-    from csperf.notify import occasions
 
     settings, first, last, at = load_settings(), Month.parse(from_), Month.parse(to), datetime.now(UTC)
     with console.bars() as progress, notify.failures_told(settings, "csperf backfill", [f"{first} … {last}"], at):
@@ -198,7 +195,7 @@ def backfill(
             approved_at=at,
             progress=progress,
         )
-    notify.tell(settings, occasions.left_waiting((*done.quarters, *done.months)), at)
+    notify.tell(settings, notify.occasions.left_waiting((*done.quarters, *done.months)), at)
     console.show(*views.backfilled(done, settings))
     stopped = [sentence for closed in done.months if closed.stopped for sentence in views.stopped(closed)]
     if stopped:
