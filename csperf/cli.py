@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from csperf import console
+from csperf import cli_quarantine, console
 from csperf.errors import CsperfError
 from csperf.periods import Month, Quarter, parse_date
 from csperf.settings import Settings, load_settings
@@ -28,6 +28,7 @@ policy = typer.Typer(help="Look at plans and validate plan files.", no_args_is_h
 app.add_typer(policy, name="policy")
 payroll = typer.Typer(help="Look after published pay.", no_args_is_help=True)
 app.add_typer(payroll, name="payroll")
+app.add_typer(cli_quarantine.app, name="quarantine")
 
 From = Annotated[str, typer.Option("--from", metavar="DATE", help="First business date, like 2026-07-01.")]
 To = Annotated[str, typer.Option("--to", metavar="DATE", help="Last business date, included.")]

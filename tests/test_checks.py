@@ -32,7 +32,10 @@ def references(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create table known_employees as select 'E1' as employee_id")
     con.execute(f"create table accepted_dates as select date '{DAY}' as business_date")
     con.execute(f"create table accepted_sessions as select date '{DAY}' as business_date, 's1' as session_id")
-    con.execute(f"create table handled as select date '{DAY}' as business_date, unnest(['E1', 'E2']) as agent_id")
+    con.execute(
+        f"create table handled as select date '{DAY}' as business_date, unnest(['E1', 'E2']) as agent_id, "
+        "1 as interactions"
+    )
 
 
 class Checker:

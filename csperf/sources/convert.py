@@ -32,7 +32,7 @@ _EXPECTED: dict[Type, str] = {
     "timestamp": "is not a time like 2026-09-30T09:00:00+08:00",
 }
 # Pay is confidential: what stands in such a field is not repeated in a sentence that others may read.
-_CONFIDENTIAL = ("base_salary",)
+CONFIDENTIAL = ("base_salary",)
 # Types that need no look at their text, by the contract's type.
 _NATIVE: dict[Type, tuple[str, ...]] = {
     "text": ("VARCHAR",),
@@ -118,16 +118,19 @@ def typed_select(
     carried: Mapping[str, str] | None = None,
     row: str = "row_number() over ()",
     reason: str | None = None,
+    raw: str | None = None,
 ) -> str:
     """The statement that gives the spool's columns from a relation.
 
     `delivered` lists (name, SQL expression over the relation, DuckDB type) of what was delivered; it must hold
     each column of the dataset. `carried` are further expressions over the relation by name; `business_date` is an
     expression over those and the typed columns; `row` is one over the relation. With a `reason` every row is bad
-    for that reason, whatever else is wrong with it.
+    for that reason, whatever else is wrong with it. `raw` is an expression over the relation for the row's text as it
+    came, which is then kept of every row.
     """
     given = [f"{expression} as d{index}" for index, (_, expression, _) in enumerate(delivered)]
     given += [f"{expression} as {name}" for name, expression in (carried or {}).items()]
+    given += [f"{raw} as came"] if raw else []
     position = {name: (index, native) for index, (name, _, native) in reversed(list(enumerate(delivered)))}
     fields, failed, failures = [], [], []
     for column in dataset.columns:
@@ -136,7 +139,7 @@ def typed_select(
         if column.type != "text" and not (column.type == "timestamp" and native in _NATIVE["timestamp"]):
             text = _text(f"d{index}", native)
             failed.append(f"({ident(column.name)} is null and {text} is not null)")
-            shown = "'it '" if column.name in _CONFIDENTIAL else f"'''' || left({text}, 60) || ''' '"
+            shown = "'it '" if column.name in CONFIDENTIAL else f"'''' || left({text}, 60) || ''' '"
             failures.append(
                 f"case when {failed[-1]} then {quote(column.name + ': ')} || {shown} "
                 f"|| {quote(_EXPECTED[column.type])} end"
@@ -147,12 +150,13 @@ def typed_select(
     bad = wrong[0] if wrong else "cast(null as varchar)"
     texts = ", ".join(f"{quote(name)}, cast(d{index} as varchar)" for index, (name, _, _) in enumerate(delivered))
     columns = ", ".join(ident(name) for name in dataset.column_names)
+    kept = "came" if raw else f"case when {BAD} is not null then cast(json_object({texts}) as varchar) end"
     return (
         f"with given as (select {row} as {ROW}, {', '.join(given)} from {relation}), "
         f"typed as (select *, {', '.join(fields)} from given), "
         f"judged as (select *, {bad} as {BAD} from typed) "
         f"select cast({business_date} as date) as {DATE}, {ROW}, {columns}, {BAD}, "
-        f"case when {BAD} is not null then cast(json_object({texts}) as varchar) end as {RAW} from judged"
+        f"{kept} as {RAW} from judged"
     )
 
 
