@@ -145,7 +145,9 @@ class Batch:
         for line in self.spool.unparsed:
             unparsed[line.business_date] += 1
         verdicts = {day: Verdict(day, self.spool.deliveries[day].rows + unparsed[day]) for day in dates}
-        findings = expectations.validate(self._path, self._config, self.suite, dates[0], dates[-1], at)
+        findings = expectations.validate(
+            self._path, self._config, self.settings.timezone, self.suite, dates[0], dates[-1], at
+        )
         with self.connect() as con:
             con.execute('create table bad (business_date date, row bigint, "check" varchar, reason varchar)')
             self._list_lines(con)
@@ -283,15 +285,22 @@ class Batch:
             if result.severity == "block" and result.failed:
                 message = self.suite.rule(result.check).message
                 return f"{which} is refused: {message} (rule {result.check}); deliver it again and run the date."
-        limit = self.settings.quarantine_limit
+        limit, whose = self._limit()
         share = verdict.quarantined / verdict.delivered if verdict.delivered else 0.0
         if share > limit and verdict.delivered >= ENOUGH_ROWS[self.dataset.kind]:
             return (
                 f"{which} is refused: {verdict.quarantined:,} of {verdict.delivered:,} rows are bad, more than the "
-                f"{limit:.0%} that the setting CSPERF_QUARANTINE_LIMIT allows ({self._commonest(verdict)}); "
+                f"{limit:.0%} that {whose} allows ({self._commonest(verdict)}); "
                 "see its quarantine, deliver it again and run the date."
             )
         return None
+
+    def _limit(self) -> tuple[float, str]:
+        """The share of bad rows that is allowed, and what says so: the setting, if it is given, else the suite."""
+        settings, own = self.settings, self.suite.quarantine_limit
+        if own is not None and "quarantine_limit" not in settings.model_fields_set:
+            return own, f"the suite of {self.dataset.name}"
+        return settings.quarantine_limit, "the setting CSPERF_QUARANTINE_LIMIT"
 
     def _commonest(self, verdict: Verdict) -> str:
         """The rule that most of the bad rows break."""

@@ -119,7 +119,7 @@ def _load_columns(con: duckdb.DuckDBPyConnection, spool: Spool, landed: Sequence
         elif at_rest is not None:
             part = next(each for each in landed if each.business_date == at_rest)
             manifest = read_manifest(part.manifest_path)
-            _insert_columns(con, "earlier_columns", day, manifest["columns"], manifest.get("types", []))
+            _insert_columns(con, "earlier_columns", day, manifest.get("columns", []), manifest.get("types", []))
 
 
 def _insert_columns(

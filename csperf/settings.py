@@ -28,7 +28,10 @@ class Settings(BaseSettings):
     shipped_plans: bool = Field(True, description="Whether the shipped plans count; without them policy_dir is all")
     lookback_days: int = Field(3, ge=0, le=60, description="Days before the run's first date read again for late rows")
     quarantine_limit: float = Field(
-        0.5, gt=0, le=1, description="Share of quarantined rows above which a date is refused"
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of quarantined rows above which a date is refused; goes before a suite's own",
     )
     approver: str | None = Field(None, description="Who approves unattended runs; empty: a person answers in Airflow")
     preparer: str = Field("csperf", description="Who prepares drafts; the approver must be someone else")

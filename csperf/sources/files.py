@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Sequence
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 
 import duckdb
@@ -83,9 +84,11 @@ class FileSource:
         origin = f"{dataset.name}/{path.name}"
         target = result.folder / f"{day}.parquet"
         seen: list[str] = []
+        types: list[str] = []
 
         def consume(table: Table) -> None:
             seen[:] = table.names
+            types[:] = [native for _, _, native in table.columns]
             columns = with_contract_columns(
                 dataset, table, optional_may_lack=path.name.endswith((".jsonl", ".jsonl.gz"))
             )
@@ -103,7 +106,7 @@ class FileSource:
             target.unlink(missing_ok=True)
             result.deliveries[day] = Delivery(day, origin, seen, 0, {}, f"{origin}: {error}.")
             return
-        result.deliveries[day] = Delivery(day, origin, seen, count_rows(con, target))
+        result.deliveries[day] = Delivery(day, origin, seen, count_rows(con, target), types=types)
         result.rows.append(target)
         result.unparsed.extend(Unparsed(day, line, raw, f"line {line}: {why}") for line, raw, why in unparsed)
 
@@ -136,9 +139,20 @@ def with_contract_columns(dataset: Dataset, table: Table, optional_may_lack: boo
         there = ", ".join(table.names) or "no columns at all"
         raise Unreadable(
             f"{'column' if len(missing) == 1 else 'columns'} {names} {'is' if len(missing) == 1 else 'are'} missing; "
-            f"it has {there}"
+            f"it has {there}{renamed(dataset, [column.name for column in missing], table.names)}"
         )
     return table.columns
+
+
+def renamed(dataset: Dataset, missing: Sequence[str], there: Sequence[str]) -> str:
+    """A guess which of the delivered columns that the contract does not know are missing ones renamed; or nothing."""
+    unknown = [name for name in there if name not in dataset.column_names]
+    guesses = [
+        f"{near[0]} may be {name} renamed"
+        for name in missing
+        if (near := unknown if len(missing) == len(unknown) == 1 else get_close_matches(name, unknown, 1))
+    ]
+    return f" ({', '.join(guesses)})" if guesses else ""
 
 
 def count_rows(con: duckdb.DuckDBPyConnection, path: Path) -> int:
