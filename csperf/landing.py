@@ -48,7 +48,8 @@ class InForce:
     anything that was found as well. `waiting` lists ids that some quarantined rows wait for, `references` the digests
     of the datasets that the rows were checked against, `fingerprint` the source's own mark of the delivery, `sha256`
     that of the file of accepted rows. `discarded` counts rows that somebody waived for good, `waived` is the digest of
-    those waivers. `notes` are what else is to be said of the delivery (`versions.Note`).
+    those waivers. `delivered` is the digest of all that was delivered, whatever became of it. `notes` are what else is
+    to be said of the delivery (`versions.Note`).
     """
 
     version: str
@@ -61,6 +62,7 @@ class InForce:
     sha256: str | None = None
     discarded: int = 0
     waived: str | None = None
+    delivered: str | None = None
     notes: list[str] = field(default_factory=list)
 
 

@@ -41,8 +41,8 @@ from csperf.storage import PRIVATE_FILE, file_digest, private_dir, publish_dir
 
 State = Literal["landed", "unchanged", "refused", "missing", "withdrawn"]
 # What else is to be said of a delivery. `late`: it came first when later dates were landed already. `corrected`: it
-# took the place of other rows. `empty`: it has no rows. `withdrawn`: the date had rows, and the source has none or no
-# delivery of it any more. `partial`: far fewer rows than usual.
+# took the place of another with other rows. `empty`: it has no rows. `withdrawn`: the date had rows, and the source
+# has none or no delivery of it any more. `partial`: far fewer rows than usual.
 Note = Literal["late", "corrected", "empty", "withdrawn", "partial"]
 PARTIAL = "volume_low"
 
@@ -110,6 +110,7 @@ class Lander:
         self._origins = origins
         self._accepted_sums: dict[date, tuple[int, int, int]] = {}
         self._quarantine_sums: dict[date, tuple[int, int, int]] = {}
+        self._delivered_sums: dict[date, list[Any]] = {}
         self._files: dict[date, list[str]] = {}
 
     def land(self) -> list[Outcome]:
@@ -142,9 +143,15 @@ class Lander:
         good = f"{self._dataset.name} anti join bad on bad.business_date = {DATE} and bad.row = {ROW}"
         for day, *sums in con.execute(sums_sql(columns, good, DATE)).fetchall():
             self._accepted_sums[day] = (sums[0], sums[1], sums[2])
+            self._delivered_sums[day] = sums
         content = "\"check\" || ':' || content"
         for day, *sums in con.execute(sums_sql(content, "quarantine", "business_date")).fetchall():
             self._quarantine_sums[day] = (sums[0], sums[1], sums[2])
+        bad = good.replace("anti join bad", "semi join bad")
+        for text, rows, by in ((columns, bad, DATE), ("content", "lines", "business_date")):
+            for day, *sums in con.execute(sums_sql(text, rows, by)).fetchall():
+                before = self._delivered_sums.setdefault(day, [0, 0, 0])
+                self._delivered_sums[day] = [one + other for one, other in zip(before, sums, strict=True)]
         if self._batch.spool.rows:
             for day, file in con.execute(
                 f"select distinct {DATE}, filename from read_parquet(?, filename = true)",
@@ -193,6 +200,7 @@ class Lander:
             fingerprint=origin.fingerprint,
             discarded=verdict.discarded,
             waived=waivers,
+            delivered=_hash(self._delivered_sums.get(day, [])),
         )
         old = current.accepted
         outcome = replace(outcome, notes=self._notes(verdict, old, new))
@@ -215,7 +223,7 @@ class Lander:
         delivered_again = self._occasion.action == "delivered again"
         said = set(old.notes) if old else set()
         late = old is None and self._occasion.newest is not None and verdict.business_date <= self._occasion.newest
-        other = old is not None and old.digest != new.digest and delivered_again
+        other = old is not None and old.delivered != new.delivered and delivered_again
         had_rows = old is not None and old.rows > 0
         found: dict[Note, bool] = {
             "late": late or "late" in said,

@@ -62,9 +62,9 @@ class Deliveries:
     def settings(self, **given: Any) -> Settings:
         return Settings(home=self.home, **given)
 
-    def take_in(self, *dates: date, **settings: Any) -> IngestReport:
+    def take_in(self, *dates: date, at: datetime = AT, **settings: Any) -> IngestReport:
         chosen = self.settings(**settings)
-        return ingest(chosen, open_source(chosen, str(self.root)), dates or (D1,), AT)
+        return ingest(chosen, open_source(chosen, str(self.root)), dates or (D1,), at)
 
     def accepted(self, dataset: str, day: date = D1, column: str | None = None) -> list[Any]:
         part = partition(self.settings(), dataset, day)
