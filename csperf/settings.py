@@ -21,6 +21,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("var"), description="Where landing, warehouse, extracts and reports are kept")
     source: str | None = Field(None, description="Landing directory, database URL, mapping file or mapping name")
+    source_timeout: int = Field(600, ge=1, description="Seconds a source database may take for one batch of rows")
     source_root: Path | None = Field(None, description="Directory that a mapping's file names start from")
     timezone: str = Field("Asia/Shanghai", description="Business time zone: an event's date is its date there")
     encoding: Literal["utf-8", "gb18030"] = Field("utf-8", description="Encoding of delivered CSV files")

@@ -169,5 +169,5 @@ def date_of(expression: str, native: str) -> str:
 
 
 def copy_parquet(con: duckdb.DuckDBPyConnection, select: str, path: str) -> None:
-    """Write a statement's rows to a Parquet file."""
-    con.execute(f"copy ({select}) to {quote(path)} (format parquet)")
+    """Write a statement's rows to a Parquet file; few at once, because a row group is kept in memory until it is full."""
+    con.execute(f"copy ({select}) to {quote(path)} (format parquet, row_group_size 20480)")

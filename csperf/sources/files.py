@@ -16,7 +16,7 @@ from csperf.errors import UsageError
 from csperf.settings import Settings
 from csperf.sources.convert import connect, copy_parquet, quote, typed_select
 from csperf.sources.spool import Delivery, Spool, Unparsed
-from csperf.sources.tables import FORMATS, FileFormat, Table, read_table
+from csperf.sources.tables import FORMATS, FileFormat, Table, read_table, stamp
 from csperf.sources.texts import Unreadable
 from csperf.storage import private_dir
 
@@ -59,8 +59,7 @@ class FileSource:
         paths = self._files(dataset).get(day, [])
         if not paths:
             return None
-        marks = [(path.name, status.st_size, status.st_mtime_ns, status.st_ino) for path in paths
-                 for status in [path.stat()]]  # fmt: skip
+        marks = [(path.name, *stamp(path)) for path in paths]
         return f"{self._settings.encoding} {marks}"
 
     def _files(self, dataset: Dataset) -> dict[date, list[Path]]:

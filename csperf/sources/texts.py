@@ -34,6 +34,10 @@ class Unreadable(CsperfError):
     """A delivered file of which no row can be read; the text is the delivery's problem."""
 
 
+class BeingWritten(Unreadable):
+    """A file that changed while it was read; trying again may help."""
+
+
 @dataclass
 class Repaired:
     """What repair left: the number of good records and the lines that are no rows (number, raw text, reason)."""
