@@ -47,7 +47,7 @@ def restore(
     manifest, version, dataset = read_manifest(part.manifest_path), part.path.parent, spool.dataset
     target = private_dir(spool.folder) / f"{part.business_date}.parquet"
     skipped = dict(manifest["rows"]["skipped"])
-    with connect(settings, str(spool.folder / "tmp")) as con:
+    with connect(settings, spool.folder, part.folder) as con:
         names = ", ".join(f'"{name}"' for name in dataset.column_names)
         parts = [
             f"select date '{part.business_date}' as {DATE}, {ROW}, {names}, cast(null as varchar) as _bad, "

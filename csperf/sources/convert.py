@@ -7,6 +7,7 @@ keeps the delivered texts in `_raw`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import duckdb
 
@@ -23,7 +24,10 @@ _PATTERNS: dict[Type, str] = {
     "month": r"\s*\d{4}-(0[1-9]|1[0-2])\s*",
     "timestamp": r"\s*\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?\s*",
 }
+# A text as long as a small book is no name and no remark, and a NUL ends texts in other programs.
+MAX_TEXT = 100_000
 _EXPECTED: dict[Type, str] = {
+    "text": f"is longer than {MAX_TEXT:,} bytes or holds a NUL character",
     "integer": "is not a whole number",
     "decimal": "is not a number",
     "boolean": "is not true or false",
@@ -43,21 +47,30 @@ _NATIVE: dict[Type, tuple[str, ...]] = {
 }
 
 
-def connect(settings: Settings, scratch: str) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB that keeps to the settings' memory and threads and spills under `scratch`.
+def connect(settings: Settings, spool: Path, *reads: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that keeps to the settings' memory and threads and spills under the folder `spool`.
 
-    Its session time zone is the business one: a time without an offset is read as local business time.
+    Its session time zone is the business one: a time without an offset is read as local business time. Whatever SQL a
+    mapping holds, it reaches no file outside `spool` and the folders `reads`, no extension and no setting.
     """
     con = duckdb.connect(
         config={
             "memory_limit": settings.memory_limit,
             "threads": settings.threads,
-            "temp_directory": scratch,
+            "temp_directory": str(spool / "tmp"),
             "autoinstall_known_extensions": False,
         }
     )
-    con.execute(f"set TimeZone = '{settings.timezone}'")
+    con.execute(f"set TimeZone = {quote(settings.timezone)}")
+    con.execute(f"set allowed_directories = [{', '.join(quote(str(path)) for path in (spool, *reads))}]")
+    con.execute("set enable_external_access = false")
+    con.execute("set lock_configuration = true")
     return con
+
+
+def inside(path: Path, folder: Path) -> bool:
+    """Whether a path, with its links followed, lies in a folder."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def quote(text: str) -> str:
@@ -84,7 +97,7 @@ def typed(column: Column, expression: str, native: str) -> str:
     sql_type = SQL_TYPES[column.type]
     text = _text(expression, native)
     if column.type == "text":
-        return text
+        return f"case when strlen({text}) <= {MAX_TEXT} and not contains({text}, chr(0)) then {text} end"
     if native in _NATIVE.get(column.type, ()):
         return expression if native == sql_type.upper() else f"try_cast({expression} as {sql_type})"
     if column.type == "decimal" and (native.startswith("DECIMAL") or native in _NATIVE["integer"]):
@@ -136,10 +149,12 @@ def typed_select(
     for column in dataset.columns:
         index, native = position[column.name]
         fields.append(f"{typed(column, f'd{index}', native)} as {ident(column.name)}")
-        if column.type != "text" and not (column.type == "timestamp" and native in _NATIVE["timestamp"]):
+        if not (column.type == "timestamp" and native in _NATIVE["timestamp"]):
             text = _text(f"d{index}", native)
             failed.append(f"({ident(column.name)} is null and {text} is not null)")
-            shown = "'it '" if column.name in CONFIDENTIAL else f"'''' || left({text}, 60) || ''' '"
+            shown = (
+                "'it '" if column.name in CONFIDENTIAL else f"'''' || replace(left({text}, 60), chr(0), '?') || ''' '"
+            )
             failures.append(
                 f"case when {failed[-1]} then {quote(column.name + ': ')} || {shown} "
                 f"|| {quote(_EXPECTED[column.type])} end"
@@ -169,5 +184,5 @@ def date_of(expression: str, native: str) -> str:
 
 
 def copy_parquet(con: duckdb.DuckDBPyConnection, select: str, path: str) -> None:
-    """Write a statement's rows to a Parquet file; few at once, because a row group is kept in memory until it is full."""
+    """Write a statement's rows to a Parquet file, few at once: a row group stays in memory until it is full."""
     con.execute(f"copy ({select}) to {quote(path)} (format parquet, row_group_size 20480)")

@@ -14,13 +14,15 @@ import duckdb
 from csperf.datasets import DATASETS, Dataset
 from csperf.errors import UsageError
 from csperf.settings import Settings
-from csperf.sources.convert import connect, copy_parquet, quote, typed_select
+from csperf.sources.convert import connect, copy_parquet, inside, quote, typed_select
 from csperf.sources.spool import Delivery, Spool, Unparsed
 from csperf.sources.tables import FORMATS, FileFormat, Table, read_table, stamp
 from csperf.sources.texts import Unreadable
 from csperf.storage import private_dir
 
 log = logging.getLogger(__name__)
+# Letters of a list of columns in a sentence.
+MOST_SHOWN = 600
 
 
 class FileSource:
@@ -48,7 +50,7 @@ class FileSource:
         private_dir(spool)
         result = Spool(dataset, spool)
         files = self._files(dataset)
-        with connect(self._settings, str(spool / "tmp")) as con:
+        with connect(self._settings, spool, self._root) as con:
             for day in chosen_dates(dataset, dates, sorted(files)):
                 if day in files:
                     self._extract_file(con, result, day, files[day])
@@ -99,6 +101,8 @@ class FileSource:
                     f"the date was delivered more than once, as {' and '.join(other.name for other in paths)}; "
                     "leave the right one"
                 )
+            if not inside(path, self._root):
+                raise Unreadable("it is a link that leads out of the source directory; deliver the file itself")
             style = FileFormat(FORMATS["".join(path.suffixes)], self._settings.encoding)
             unparsed = read_table(con, path, style, result.folder, consume)
         except Unreadable as error:
@@ -135,7 +139,7 @@ def with_contract_columns(dataset: Dataset, table: Table, optional_may_lack: boo
         return [*table.columns, *((column.name, "null", "VARCHAR") for column in missing)]
     if missing:
         names = ", ".join(column.name for column in missing)
-        there = ", ".join(table.names) or "no columns at all"
+        there = shown(table.names) or "no columns at all"
         raise Unreadable(
             f"{'column' if len(missing) == 1 else 'columns'} {names} {'is' if len(missing) == 1 else 'are'} missing; "
             f"it has {there}{renamed(dataset, [column.name for column in missing], table.names)}"
@@ -143,11 +147,17 @@ def with_contract_columns(dataset: Dataset, table: Table, optional_may_lack: boo
     return table.columns
 
 
+def shown(names: Sequence[str]) -> str:
+    """Columns as a sentence names them: whatever they are called, one line that is not too long."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in ", ".join(names))
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} …"
+
+
 def renamed(dataset: Dataset, missing: Sequence[str], there: Sequence[str]) -> str:
     """A guess which of the delivered columns that the contract does not know are missing ones renamed; or nothing."""
     unknown = [name for name in there if name not in dataset.column_names]
     guesses = [
-        f"{near[0]} may be {name} renamed"
+        f"{shown(near[:1])} may be {name} renamed"
         for name in missing
         if (near := unknown if len(missing) == len(unknown) == 1 else get_close_matches(name, unknown, 1))
     ]

@@ -16,7 +16,7 @@ from csperf.datasets import DATASETS, Dataset
 from csperf.errors import UsageError
 from csperf.settings import Settings
 from csperf.sources.collect import BUSINESS_DATE, Collector, dating
-from csperf.sources.convert import connect, ident, quote, typed_select
+from csperf.sources.convert import connect, ident, inside, quote, typed_select
 from csperf.sources.databases import Database, QueryRefused
 from csperf.sources.files import chosen_dates
 from csperf.sources.mapping import MappedDataset, Mapping
@@ -65,7 +65,7 @@ class MappedSource:
         """The mapped rows of those dates, with what the mapping's rules leave out counted in the deliveries."""
         private_dir(spool)
         asked, mapped = sorted(set(dates)), self._mapping.datasets[dataset.name]
-        with connect(self._settings, str(spool / "tmp")) as con:
+        with connect(self._settings, spool, self._root, self._folder) as con:
             if mapped.sources:
                 result = Spool(dataset, spool)
                 for delivered in self._delivered(dataset, mapped, asked):
@@ -147,6 +147,8 @@ class MappedSource:
             return lines, {}
         seen: list[list[str]] = []
         for number, path in enumerate(paths):
+            if not (inside(path, self._root) or inside(path, self._folder)):
+                raise Unreadable(f"{path.name} is a link that leads out of its folder; put the file itself there")
 
             def consume(table: Table, number: int = number, path: Path = path) -> None:
                 items = [f"{expression} as {ident(name)}" for name, expression, _ in table.columns]

@@ -16,7 +16,7 @@ from csperf.settings import Settings
 from csperf.sources.collect import BUSINESS_DATE, Collector, dating
 from csperf.sources.convert import connect, ident
 from csperf.sources.databases import ConnectionLost, Database, Parameters, QueryRefused, Session
-from csperf.sources.files import chosen_dates, renamed
+from csperf.sources.files import chosen_dates, renamed, shown
 from csperf.sources.spool import Delivery, Spool
 from csperf.storage import private_dir
 
@@ -55,7 +55,7 @@ class SqlSource:
     def extract(self, dataset: Dataset, dates: Sequence[date], spool: Path) -> Spool:
         """The rows of those dates, by one query over the range; a full table as it is now, on the last date."""
         private_dir(spool)
-        with connect(self._settings, str(spool / "tmp")) as con:
+        with connect(self._settings, spool) as con:
             return self._extract(con, dataset, sorted(set(dates)), spool)
 
     @retrying
@@ -174,7 +174,7 @@ def missing_columns(dataset: Dataset, columns: Sequence[str], where: str) -> str
     if not missing:
         return None
     verb = "column {} is" if len(missing) == 1 else "columns {} are"
-    there = ", ".join(columns) + renamed(dataset, missing, columns)
+    there = shown(columns) + renamed(dataset, missing, columns)
     return f"{dataset.name}: {verb.format(', '.join(missing))} missing in {where}; it has {there}."
 
 
