@@ -121,7 +121,9 @@ def _read_anew(
     con.execute(f"create temp table anew as select {fields} from aside limit 0")
     if name is None:
         delivered = [(key, f"v[{index}]", "VARCHAR") for index, key in enumerate(keys, start=1)]
-        delivered += [(column, "null", "VARCHAR") for column in dataset.column_names if column not in keys]
+        delivered += [
+            (column, "cast(null as varchar)", "VARCHAR") for column in dataset.column_names if column not in keys
+        ]
         dated = f"date {quote(str(day))}"
         con.execute(f"insert into anew {typed_select(dataset, 'texts', delivered, dated, row='_old', raw=SOURCE)}")
     else:

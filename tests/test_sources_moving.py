@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from csperf.datasets import DATASETS
@@ -117,6 +118,19 @@ def test_a_wrong_encoding_is_told(tmp_path: Path, encoding: str, words: str | No
     else:
         assert spool.deliveries[D1].problem is not None
         assert "the header is not utf-8; set CSPERF_ENCODING" in spool.deliveries[D1].problem
+
+
+def test_json_lines_without_a_row_lie_beside_a_file_with_some(tmp_path: Path) -> None:
+    """Found by fuzzing: the columns of the empty file had no type of their own."""
+    shop = Deliveries(tmp_path)
+    (shop.deliver("tickets", D1).with_suffix(".jsonl")).write_text("\n")
+    (shop.root / "tickets" / f"{D1}.csv").unlink()
+    shop.deliver("tickets", D2, TICKETS, ticket(1, D2))
+    source = open_source(Settings(home=tmp_path), str(shop.root))
+    spool = source.extract(DATASETS["tickets"], [D1, D2], tmp_path / "spool")
+    with duckdb.connect() as con:
+        relation = spool.relation(con)
+        assert relation.select("ticket_id").fetchall() == [("t1",)]
 
 
 def test_a_huge_file_with_a_broken_line_is_read_in_bounded_memory(tmp_path: Path) -> None:

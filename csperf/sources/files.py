@@ -136,7 +136,7 @@ def with_contract_columns(dataset: Dataset, table: Table, optional_may_lack: boo
     """
     missing = [column for column in dataset.columns if column.name not in table.names]
     if optional_may_lack and (not table.names or all(column.optional for column in missing)):
-        return [*table.columns, *((column.name, "null", "VARCHAR") for column in missing)]
+        return [*table.columns, *((column.name, "cast(null as varchar)", "VARCHAR") for column in missing)]
     if missing:
         names = ", ".join(column.name for column in missing)
         there = shown(table.names) or "no columns at all"
