@@ -35,7 +35,7 @@ run: .venv/installed $(PARSED) ## a demo company's quarter through Airflow: land
 	.venv/bin/python -m scripts.main_job $(ARGS)
 
 test: .venv/installed $(PARSED) ## the whole test suite (ARGS="tests/test_periods.py -x" for a part; HYPOTHESIS_PROFILE=search tries new examples)
-	.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
+	.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: .venv/installed ## ruff, mypy, sqlfluff
 	@$(MAKE) --no-print-directory --keep-going -j 3 lint-python lint-types lint-sql

@@ -42,13 +42,17 @@ with duckdb.connect(sys.argv[1], read_only=True, config={"threads": int(sys.argv
 """
 
 
+TEAM = 50  # people a team; the first of them leads it
+
+
 def person(plan: str, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Attributes and measures of an invented employee."""
     chance = random.Random(f"{plan}/{number}")
     who = {
-        "grade": chance.choice(["junior", "intermediate", "senior"]),
+        "grade": chance.choice(["junior", "intermediate", "senior"]) if number % TEAM else "lead",
         "post": chance.choice(["basic", "vip", "voice"]),
-        "team": f"T{chance.randrange(200)}",
+        "team": f"T{number // TEAM:03d}",
+        "lead_id": f"E{number - number % TEAM:06d}" if number % TEAM else None,
         "education": chance.choice(["high_school", "college", "bachelor"]),
     }
     scores = {f"{kind}_score": chance.randint(50, 100) for kind in ("self", "peer", "manager", "teamwork", "attitude")}
@@ -65,7 +69,7 @@ def fill(settings: Settings, plans: list[str], employees: int) -> None:
     """A warehouse with the measures of so many employees, dealt to the plans in turn."""
     rows = []
     for number in range(employees):
-        plan = plans[number % len(plans)]
+        plan = plans[(number + number // TEAM) % len(plans)]  # leads are on every plan
         who, measures = person(plan, number)
         for kind in ("month", "quarter", "year"):
             rows.append(wide_row(plan, f"E{number:06d}", kind, DECEMBER, who, measures))

@@ -21,12 +21,14 @@ from csperf.datasets import DATASETS, SQL_TYPES
 from csperf.kept_policies import kept_plans
 from csperf.landing import ACCEPTED, partition_dir
 from csperf.periods import Month
-from csperf.policy.library import LoadedPlan, plans_digest, reads_gross_before, version_code
+from csperf.policy.library import Library, LoadedPlan, plans_digest, reads_gross_before, version_code
 from csperf.policy.models import Version
 from csperf.settings import Settings
 
 CAUSES = ("code", "late_data", "dispute", "policy", "decision")
 _SHOWN = 10
+_WHOLE = ("base", "review", "scorecard", "sampling", "tiers")
+"""Parts of a plan version that are told of as a whole."""
 _DISPUTES = "disputes"
 
 
@@ -208,14 +210,18 @@ def _policy(settings: Settings, before: Basis, now: Basis, month: Month) -> Chan
     was, is_now = kept_plans(settings, before.policies), kept_plans(settings, now.policies)
     if plans_digest(was) == plans_digest(is_now):
         return change
-    for code in sorted({*was, *is_now}):
-        told = _plan_change(was.plans.get(code), is_now.plans.get(code), month.last_day)
-        if told:
-            change.of_plan[code].append(told)
-            change.of_all.append(told)
+    for code, told in plan_changes(was, is_now, month.last_day).items():
+        change.of_plan[code].append(told)
+        change.of_all.append(told)
     if not change.of_all:
         change.of_all.append(f"policies {before.policies[:8]} → {now.policies[:8]}")
     return change
+
+
+def plan_changes(was: Library, now: Library, day: date) -> dict[str, str]:
+    """By plan, how its version in force on a day differs; plans whose version is the same are left out."""
+    told = {code: _plan_change(was.plans.get(code), now.plans.get(code), day) for code in sorted({*was, *now})}
+    return {code: words for code, words in told.items() if words}
 
 
 def _plan_change(was: LoadedPlan | None, now: LoadedPlan | None, day: date) -> str | None:
@@ -239,10 +245,11 @@ def _parts(old: Version, new: Version) -> Iterator[str]:
             if one == other:
                 continue
             values = [getattr(each, "value", None) for each in (one, other)]
-            if kind == "figures" and None not in values:
+            if kind == "figures" and None not in values and values[0] != values[1]:
                 yield f"{name} {values[0]} → {values[1]}"
             else:
                 yield f"{name} {'is new' if one is None else 'is gone' if other is None else 'differs'}"
+    yield from (f"{name} changed" for name in _WHOLE if getattr(old, name) != getattr(new, name))
 
 
 # ---- decisions ------------------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from csperf.errors import CsperfError
+from csperf.errors import CsperfError, without_values
 from csperf.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -20,13 +21,33 @@ def show(*parts: Any) -> None:
     from rich.console import Console
 
     console = Console()
-    if not console.is_terminal:  # into a file or pipe: whole lines, whatever the terminal's width
-        console = Console(width=200, no_color=True)
+    if not console.is_terminal:
+        print(as_text(*parts), end="", flush=True)
+        return
     for part in parts:
         if isinstance(part, str):  # whole, for paths and commands are copied from it
             print(part, flush=True)
         else:
             console.print(part)
+
+
+def is_terminal() -> bool:
+    """Whether what is shown goes to somebody's screen, not into a file or pipe that is kept."""
+    return sys.stdout.isatty()
+
+
+def as_text(*parts: Any) -> str:
+    """Texts and rich tables as for a file or pipe: whole lines, whatever the terminal's width."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    console = Console(file=text, width=200, no_color=True, force_terminal=False)
+    for part in parts:
+        if isinstance(part, str):
+            text.write(f"{part}\n")
+        else:
+            console.print(part)
+    return text.getvalue()
 
 
 def facts(title: str, rows: Sequence[tuple[str, object]]) -> Any:
@@ -80,7 +101,7 @@ def run(command: Callable[[], object], debug: Callable[[], bool]) -> None:
         _complain("Stopped; start the command again and it goes on from what was kept.", debug())
         sys.exit(1)
     except Exception as error:
-        first = (str(error).strip().splitlines() or [""])[0]
+        first = without_values((str(error).strip().splitlines() or [""])[0])
         _complain(f"Unexpected {type(error).__name__}: {first} (run again with csperf --debug to see where).", debug())
         sys.exit(1)
 

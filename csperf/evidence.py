@@ -21,6 +21,8 @@ SHOWN_ROWS = 10
 """Source rows listed below a measure unless all are asked for."""
 SHOWN_MONTHS = 12
 """Months listed where a formula looks back over months."""
+NO_CASE = "no case of its formula holds"
+"""Why there is no line though nothing that the formula reads is absent."""
 
 
 @dataclass
@@ -85,6 +87,8 @@ class Evidence:
             prefix, _, bare = name.rpartition(".")
             if prefix == "months":
                 self._months(node, bare)
+            elif prefix == "reports":
+                self._reports(node, bare)
             elif self.known(bare, prefix or kind):
                 self.measure(node, bare, prefix or kind, told=prefix)
             elif bare in NUMBERS:
@@ -93,19 +97,22 @@ class Evidence:
                 for text in self.figures(bare, step["plan"]):
                     node.add(text)
 
-    def missing(self, step: dict[str, Any], kind: str) -> list[str]:
-        """What a step's formula read and did not find: absent measures, figures without an entry for the employee."""
+    def missing(self, step: dict[str, Any], kind: str, values: bool = True) -> list[str]:
+        """What a step's formula read and did not find: absent measures, figures without an entry for the employee.
+
+        Without `values` nothing is said of what it did find: it may be pay.
+        """
         reasons = []
         for name in _names(step["inputs"]):
             prefix, _, bare = name.rpartition(".")
-            if prefix == "months":
+            if prefix in ("months", "reports"):
                 continue
             if self.known(bare, prefix or kind):
                 if self.value(bare, prefix or kind) is None:
                     reasons.append(f"{name} is absent")
             elif self._figure_rows(bare, step["plan"]) and not self.figures(bare, step["plan"]):
                 reasons.append(f"figure {bare} has no entry for this employee")
-        return reasons or [f"no case of its formula holds ({self._read(step, kind)})"]
+        return reasons or [NO_CASE + (f" ({self._read(step, kind)})" if values else "")]
 
     def _number(self, name: str) -> str:
         """What is known of a number of the employee that is no measure."""
@@ -208,6 +215,38 @@ class Evidence:
         )
         node.add(f"{name} by month: {each or 'absent in all'}")
 
+    def _reports(self, node: Node, name: str) -> None:
+        """The measure of each who reports to the employee in the month, directly or through others."""
+        own = ("measure", "month", name) in self.steps and not self.steps[("measure", "month", name)]["everyone"]
+        value = f"month.{name}" if ("measure", "month", name) not in self.steps else "derived.value"
+        found = self.all(
+            f"""
+            with recursive reports as (
+                select employee_id from measures.roster_monthly where month_start = $month and lead_id = $lead
+                union
+                select below.employee_id from measures.roster_monthly as below
+                inner join reports on below.lead_id = reports.employee_id where below.month_start = $month
+            )
+            select month.employee_id, {value} as value
+            from reports
+            inner join measures.period_wide as month on reports.employee_id = month.employee_id
+            left join measures.derived_measures as derived
+                on month.employee_id = derived.employee_id and month.month_start = derived.month_start
+                and derived.period_kind = 'month' and derived.measure = $measure
+            where month.month_start = $month and month.period_kind = 'month' and month.employee_id <> $lead
+                and (not $own or month.plan = $plan)
+            order by month.employee_id
+            """,
+            **{"month": self.month.first_day, "lead": self.employee_id, "measure": name, "own": own},
+            plan=self.rows["month"]["plan"],
+        )
+        counted = [f"{row['employee_id']} {plain(row['value'])}" for row in found if row["value"] is not None]
+        child = node.add(f"{name} of {len(counted)} who report to {self.employee_id} and have it")
+        for text in counted if self.limit is None else counted[: self.limit]:
+            child.add(text)
+        if self.limit is not None and len(counted) > self.limit:
+            child.add(f"… and {len(counted) - self.limit} more (--all-rows lists them)")
+
     def _colleagues(self, node: Node, measure: str, row: dict[str, Any]) -> None:
         """Over whom the mean of a post was taken."""
         found = self.all(
@@ -293,9 +332,9 @@ class Evidence:
 
     # ---- queries ----------------------------------------------------------------------------------------------
 
-    def all(self, query: str, *values: Any) -> list[dict[str, Any]]:
+    def all(self, query: str, *values: Any, **named: Any) -> list[dict[str, Any]]:
         """The rows of a query, each as a dictionary by column."""
-        cursor = self.con.execute(query, list(values))
+        cursor = self.con.execute(query, named or list(values))
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -58,6 +58,15 @@ class Month:
         return f"{self.year:04d}-{self.number:02d}"
 
 
+def parse_months(text: str) -> tuple[Month, Month]:
+    """`2026-09` or `2026-07..2026-09` to the first and the last month; a UsageError when it is neither."""
+    first, dots, last = text.partition("..")
+    months = Month.parse(first), Month.parse(last if dots else first)
+    if months[1] < months[0]:
+        raise UsageError(f"The range ends ({months[1]}) before it starts ({months[0]}); swap the two months.")
+    return months
+
+
 @dataclass(frozen=True, order=True)
 class Quarter:
     """A calendar quarter. `str()` gives `2026Q3`."""

@@ -1,5 +1,5 @@
-"""Computing from the records as they were: given landed versions, a kept set of policies, the revisions published by
-then, in a home of its own that is thrown away afterwards.
+"""Computing from the records as they were (given landed versions, a kept set of policies, the revisions published by
+then) or as they are but for the plans, in a home of its own that is thrown away afterwards.
 
 Nothing is copied but, if asked for, the warehouse: the scratch home reads the landed files and published revisions
 where they lie.
@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from csperf import warehouse
-from csperf.basis import Basis, Before
+from csperf.basis import Basis, Before, record
 from csperf.datasets import DATASETS
 from csperf.kept_policies import by_policies
 from csperf.landing import Partition, partition, partitions, past
@@ -42,12 +42,7 @@ class Replay:
         `month` is the one of interest: what is landed for later days is left out, or, in a copy of the warehouse, left
         as it is. CsperfError when a landed version is gone.
         """
-        own = self._own()
-        for root, kept, periods in (
-            (self._settings.payroll_dir, own.payroll_dir, basis.payroll),
-            (self._settings.tiers_dir, own.tiers_dir, basis.tiers),
-        ):
-            _link_revisions(root, kept, periods)
+        self._link(basis.payroll, basis.tiers)
         landed = [
             self._landed(name, date.fromisoformat(day), each.version)
             for name, days in basis.inputs.items()
@@ -65,6 +60,25 @@ class Replay:
         settings = reading.model_copy(update={"home": self._home})
         warehouse.build(settings, progress, landed)
         return settings
+
+    def build_now(self, policy_dir: Path | None, progress: Progress | None = None) -> Settings:
+        """Build the scratch warehouse from today's records with a folder of plans in the place of CSPERF_POLICY_DIR.
+
+        Returns the settings to read it with. In a copy of the warehouse the plans of now leave nothing to be built.
+        """
+        self._link(record(self._settings.payroll_dir), record(self._settings.tiers_dir))
+        settings = self._own().model_copy(update={"policy_dir": policy_dir})
+        warehouse.build(settings, progress, partitions(self._settings))
+        return settings
+
+    def _link(self, payroll: Mapping[str, Before], tiers: Mapping[str, Before]) -> None:
+        """Have those published revisions in the scratch home, and no others."""
+        own = self._own()
+        for root, kept, periods in (
+            (self._settings.payroll_dir, own.payroll_dir, payroll),
+            (self._settings.tiers_dir, own.tiers_dir, tiers),
+        ):
+            _link_revisions(root, kept, periods)
 
     def _own(self) -> Settings:
         return self._settings.model_copy(update={"home": self._home})

@@ -56,8 +56,20 @@ def _nothing_from_outside() -> Iterator[None]:
         yield
 
 
+# Files that take minutes, the longest first: begun last, one of them would keep a single process busy to the end.
+LONGEST = (
+    "end_to_end",
+    "test_ledger_scenario",
+    "test_independent",
+    "test_publication_killed",
+    "test_verify",
+    "test_cli",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever uses the shared company, or server, runs in one process, so that it is made once (xdist, loadgroup)."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if name in str(item.path)), len(LONGEST)))
     for item in items:
         for shared in ("company", "server"):
             if shared in getattr(item, "fixturenames", ()):

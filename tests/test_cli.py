@@ -16,7 +16,9 @@ def csperf(*arguments: str, home: Path, **variables: str) -> subprocess.Complete
     """Run `csperf` as its own process."""
     environment = os.environ | {"CSPERF_HOME": str(home)} | variables
     command = [sys.executable, "-m", "csperf", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 def test_help_is_quick_and_lists_every_command(tmp_path: Path) -> None:
@@ -25,7 +27,7 @@ def test_help_is_quick_and_lists_every_command(tmp_path: Path) -> None:
     done = csperf("--help", home=tmp_path)
     assert time.perf_counter() - started < 1.5
     assert done.returncode == 0
-    commands = "demo run sample close-month close-quarter backfill explain policy status"
+    commands = "demo run sample close-month close-quarter backfill explain simulate policy status"
     for command in commands.split():
         assert f"\n  {command} " in done.stdout
     assert not list(tmp_path.iterdir())
@@ -41,6 +43,7 @@ def test_help_is_quick_and_lists_every_command(tmp_path: Path) -> None:
         (["run", "--from", "2026-07-02", "--to", "2026-07-01", "--source", "x"], "swap the two dates"),
         (["explain", "E1", "Juli"], "'Juli' is not a month"),
         (["policy", "show", "no_such_plan"], "There is no plan 'no_such_plan'"),
+        (["simulate", "2026-07..2026-09", "--policy", "no_such_folder"], "There is no folder no_such_folder"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_exit_2(tmp_path: Path, arguments: list[str], words: str) -> None:

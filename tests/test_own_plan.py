@@ -122,7 +122,7 @@ def test_pay(con, who, month, expected):
     ("who", "decision", "after", "why"),
     [
         ("ann", "promote", "intermediate", "took the place"),
-        ("bob", "hold", "intermediate", "contest 2 not <= 1"),
+        ("bob", "hold", "intermediate", "place: 2 not <= 1"),
         ("lea", "promote", "supervisor", "approved by HR"),
         ("tim", "dismiss_review", "trial", "serious violation"),
     ],
@@ -169,6 +169,9 @@ def test_every_line_is_explained_and_so_is_the_missing_one(settings):
     assert "year_pay: no line, it is paid once a year" in told
     assert "figure wage for trial: 2100 (assumption; CNY a month; a figure with every key)" in told
     assert "sessions by month: 2026-04 4, 2026-05 4, 2026-06 4" in "\n".join(explain(settings, "ann", JUNE).lines())
+    lead = list(explain(settings, "lea", JUNE).lines())
+    counted = next(place for place, line in enumerate(lead) if "sessions of 2 who report to lea" in line)
+    assert [line.strip() for line in lead[counted + 1 : counted + 3]] == ["ann 4", "bob 2"]
 
 
 def test_the_plan_uses_every_function_and_every_key():

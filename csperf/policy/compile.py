@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from csperf.policy.formula import Compiled, Compiler, mistakes_in
+from csperf.policy.formula import Compiled, Compiler, mistakes_in, parse
 from csperf.policy.models import ATTRIBUTES, NUMBERS, Band, Component, Condition, Contest, Measure, Tiers, Version
 from csperf.policy.names import GROSS_PAY, TIER_GRADES, names_twice, scorecard_names
 from csperf.policy.problems import Located, nearest
@@ -329,6 +329,7 @@ def _contest_step(scope: Scope, contest: Contest, rule: int, position: int) -> S
         reason = f"'{unknown[0]}' is no attribute; the attributes are {', '.join(ATTRIBUTES)}"
         raise Located((*keys, "within"), reason)
     by = _compile(scope, (*keys, "by"), contest.by)
+    said = f"{contest.labels.en}:"
     return Step(
         stage=CONTEST,
         name=CONTEST,
@@ -341,7 +342,7 @@ def _contest_step(scope: Scope, contest: Contest, rule: int, position: int) -> S
         explanation_sql=by.explanation,
         inputs=by.inputs,
         parts=by.parts,
-        extra={"rule": str(rule), "within": ",".join(contest.within), "measure": CONTEST}
+        extra={"rule": str(rule), "within": ",".join(contest.within), "measure": CONTEST, "said": said}
         | {"threshold_sql": _compile(scope, (*keys, "places"), contest.places).value.rounded(MEASURE_PLACES)},
     )
 
@@ -366,5 +367,7 @@ def _condition_step(
             "operator": condition.operator,
             "threshold_sql": threshold.value.rounded(MEASURE_PLACES),
             "measure": measure,
+            # A reason says a measure by its code, which can be looked up, and what a formula gives by its label.
+            "said": measure if isinstance(parse(condition.value), exp.Column) else f"{condition.labels.en}:",
         },
     )

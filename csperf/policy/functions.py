@@ -1,7 +1,7 @@
 """The functions of the formula language: bands, tables, proration, months, ranks and roll-ups.
 
 Each takes the compiler and the call and gives a value. `cur` is the employee's row in the period, `m` a month's
-row, `months` the months known so far, `reports` who reports to whom (directly or through others).
+row, `months` the months known so far, `report_months` those of all who report to somebody, directly or through others.
 """
 
 from __future__ import annotations
@@ -221,11 +221,13 @@ def _quarters_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
     quarters = _whole(count_node, "a number of quarters")
     measure = name_of(measure_node, "a quarter's measure")
     compiler.names.resolve(measure, "quarter")
+    # As with months: a quarter on another plan has no such measure, though that plan may have one of the same name.
+    value = Value(f"cast(case when q.plan = cur.plan then q.{measure} end as decimal(38,6))", 6)
     found = (
         "from quarters as q where q.employee_id = cur.employee_id "
         f"and q.month_no between cur.month_no - {3 * quarters - 1} and cur.month_no"
     )
-    return divide(*_sum_and_count(Value(f"cast(q.{measure} as decimal(38,6))", 6), found))
+    return divide(*_sum_and_count(value, found))
 
 
 def _marginal(compiler: Compiler, node: exp.Anonymous) -> Value:
@@ -321,12 +323,9 @@ def _reports_mean(compiler: Compiler, node: exp.Anonymous) -> Value:
     """reports_mean(measure): the mean over all who report to the employee, directly or through others."""
     (value_node,) = _arguments(node, 1, 1)
     measure = name_of(value_node, "a measure")
-    value = _monthly(compiler).number(value_node)
-    where = (
-        "from reports as r join months as m on m.employee_id = r.employee_id and m.month_no = r.month_no "
-        "where r.lead_id = cur.employee_id and r.employee_id <> cur.employee_id and r.month_no = cur.month_no"
-    )
-    compiler.inputs[measure] = None
+    value = replace(_monthly(compiler), inputs={}).number(value_node)
+    where = "from report_months as m where m.lead_id_above = cur.employee_id and m.month_no = cur.month_no"
+    compiler.inputs[f"reports.{measure}"] = None
     mean = divide(
         Value(f"cast((select sum({value.numerator}) {where}) as decimal(38,{value.scale}))", value.scale),
         Value(f"cast((select count({value.numerator}) {where}) as decimal(38,0))"),

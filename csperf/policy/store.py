@@ -30,11 +30,13 @@ _TABLES = {
     "step varchar, period varchar, everyone boolean, level integer, position integer, formula varchar, "
     "value_sql varchar, explanation_sql varchar, inputs varchar, component_group varchar, frequency varchar, "
     "base_sql varchar, rate_sql varchar, quantity_sql varchar, rule integer, operator varchar, "
-    "threshold_sql varchar, measure varchar, within varchar, parts varchar",
+    "threshold_sql varchar, measure varchar, said varchar, within varchar, parts varchar",
     "measures": "measure varchar, label_zh varchar, label_en varchar, unit varchar, derived boolean, everyone boolean",
     "levels": "plan varchar, plan_version varchar, measure varchar, value decimal(38,6), code varchar, "
     "label_zh varchar, label_en varchar",
     "components": "component varchar, position integer, label_zh varchar, label_en varchar, component_group varchar",
+    "bounds": "plan varchar, plan_version varchar, component varchar, least decimal(18,2), most decimal(18,2), "
+    "least_stated boolean, most_stated boolean",
     "tier_rules": "plan varchar, plan_version varchar, rule integer, decision varchar, notice_days integer, "
     "base_raise decimal(18,6), leave_days decimal(18,6), reason_zh varchar, reason_en varchar",
     "tier_moves": "plan varchar, plan_version varchar, rule integer, grade varchar, decision varchar, "
@@ -144,7 +146,7 @@ def _step_rows(plans: Plans) -> Iterator[Row]:
                 *(step.value_sql, step.explanation_sql, ",".join(step.inputs)),
                 *(extra.get(name) for name in names),
                 *(int(rule) if rule else None, extra.get("operator"), extra.get("threshold_sql")),
-                *(extra.get("measure"), extra.get("within")),
+                *(extra.get("measure"), extra.get("said"), extra.get("within")),
                 json.dumps([[name, level, sql] for name, (level, sql) in step.parts.items()]) if step.parts else None,
             )
 
@@ -177,6 +179,14 @@ def _component_rows(plans: Plans) -> Iterator[Row]:
             labels = component.labels
             seen.setdefault(name, (name, len(seen), labels.zh, labels.en, component.group))
     yield from seen.values()
+
+
+def _bound_rows(plans: Plans) -> Iterator[Row]:
+    for loaded in plans.values():
+        for version, components in zip(loaded.versions, loaded.bounds, strict=True):
+            for name, found in components.items():
+                stated = ("least" in found.stated, "most" in found.stated)
+                yield loaded.plan.plan, version_code(loaded.plan, version), name, found.least, found.most, *stated
 
 
 def _rule_rows(plans: Plans) -> Iterator[Row]:
@@ -214,6 +224,7 @@ _ROWS = {
     "measures": _measure_rows,
     "levels": _level_rows,
     "components": _component_rows,
+    "bounds": _bound_rows,
     "tier_rules": _rule_rows,
     "tier_moves": _move_rows,
     "ladders": _ladder_rows,

@@ -104,8 +104,11 @@ class Words:
 
     def _column(self, node: exp.Column) -> str:
         name = self.name(node.name)
-        periods = {"quarter": (f"季度{name}", f"the quarter's {name}"), "year": (f"年度{name}", f"the year's {name}")}
-        return self.pick(periods[node.table]) if node.table in periods else name
+        period = self.pick(
+            {"quarter": ("季度", "the quarter's "), "year": ("年度", "the year's ")}.get(node.table, ("", ""))
+        )
+        named_for_it = name.startswith(period) or (bool(period) and name.startswith(f"{node.table} "))
+        return name if named_for_it else f"{period}{name}"
 
     def _paren(self, node: exp.Paren) -> str:
         return f"({self.say(node.this)})"

@@ -12,7 +12,7 @@ with recursive
 , {{ quarters }}
 
 , everyone_0 as (
-    {{ period_rows(month, kind) }}
+    {{ period_rows(month, kind, steps=steps) }}
 )
 {{- level_ctes('everyone', common) }}
 {%- do found.append(('everyone_' ~ level_count(common), common)) %}

@@ -34,7 +34,9 @@ months as (
 )
 {%- endmacro %}
 
-{#- Who reports to whom in a month, directly or through others: the CTE `reports`. Needs `with recursive`. -#}
+{#- Who reports to whom in a month, directly or through others: the CTE `reports`, and the rows of `months` of those who
+    do beside whom they report to: `report_months`. A join made once here, for inside each formula it was planned as
+    everybody by everybody. Needs `with recursive`. -#}
 {% macro reports_cte(month) -%}
 reports as (
     select lead_id, employee_id, {{ month_number('month_start') }} as month_no
@@ -47,15 +49,27 @@ reports as (
         on below.lead_id = above.employee_id and above.month_start = cast('{{ month }}' as date)
     where above.lead_id is not null
 )
+
+, report_months as (
+    select
+        reports.lead_id as lead_id_above
+        , months.*
+    from reports
+    inner join months
+        on reports.employee_id = months.employee_id and reports.month_no = months.month_no
+    where reports.lead_id <> reports.employee_id
+)
 {%- endmacro %}
 
-{#- The rows of a period kind whose last month is the given one, with the measures of quarter and year beside a
-    month's (`quarter__…`, `year__…`). `derived` tells which stored derived measures to add (month, quarter, year). -#}
-{% macro period_rows(month, kind='month', derived=[]) -%}
+{#- The rows of a period kind whose last month is the given one, with the measures of quarter and year that steps read
+    beside a month's (`quarter__…`, `year__…`). `derived` tells which stored derived measures to add (month, quarter,
+    year). -#}
+{% macro period_rows(month, kind='month', derived=[], steps=[]) -%}
     {%- set longer_kinds = ['quarter', 'year'] if kind == 'month' else [] -%}
     {%- set base = base_measure_names() if longer_kinds else [] -%}
     {%- set names = {} -%}
     {%- for each in derived -%}{%- do names.update({each: derived_names(each)}) -%}{%- endfor -%}
+    {%- set read = text_of_steps(steps) -%}
     select
         wide.*
         , {{ month_number('wide.month_start') }} as month_no
@@ -65,11 +79,11 @@ reports as (
         {%- endfor %}
         {%- endif %}
         {%- for longer in longer_kinds %}
-        {%- for name in base %}
+        {%- for name in base if 'cur.' ~ longer ~ '__' ~ name in read %}
         , {{ longer }}_wide.{{ name }} as {{ longer }}__{{ name }}
         {%- endfor %}
         {%- if longer in derived %}
-        {%- for name in names[longer] %}
+        {%- for name in names[longer] if 'cur.' ~ longer ~ '__' ~ name in read %}
         , derived_{{ longer }}.{{ name }} as {{ longer }}__{{ name }}
         {%- endfor %}
         {%- endif %}
@@ -96,21 +110,40 @@ reports as (
     where wide.period_kind = '{{ kind }}' and wide.month_start = cast('{{ month }}' as date)
 {%- endmacro %}
 
+{#- All SQL of steps as one text, to look for columns in. The planner looks at each column of each CTE: a wide row of
+    which a handful is read costs more than the whole reckoning. -#}
+{% macro text_of_steps(steps) -%}
+    {%- set texts = [] -%}
+    {%- for step in steps -%}
+        {%- for name in ('value_sql', 'explanation_sql', 'base_sql', 'rate_sql', 'quantity_sql', 'parts') -%}
+            {%- do texts.append(step[name] or '') -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(texts | join(' ')) }}
+{%- endmacro %}
+
 {#- The stored derived measures of quarters up to a month: the CTE `quarters` that a look over quarters reads. -#}
 {% macro quarters_cte(derived, month) -%}
 {%- set names = derived_names('quarter') -%}
 quarters as (
     {%- if derived and names %}
     select
-        employee_id
-        , {{ month_number('month_start') }} as month_no
+        wide.employee_id
+        , wide.plan
+        , {{ month_number('wide.month_start') }} as month_no
         {{- derived_columns(names) }}
-    from {{ derived }}
-    where period_kind = 'quarter' and month_start <= cast('{{ month }}' as date)
-    group by employee_id, month_start
+    from {{ derived }} as stored
+    inner join {{ ref('period_wide').render() }} as wide
+        on
+            stored.employee_id = wide.employee_id
+            and stored.month_start = wide.month_start
+            and stored.period_kind = wide.period_kind
+    where wide.period_kind = 'quarter' and wide.month_start <= cast('{{ month }}' as date)
+    group by wide.employee_id, wide.plan, wide.month_start
     {%- else %}
     select
         cast(null as varchar) as employee_id
+        , cast(null as varchar) as plan
         , 0 as month_no
         {%- for name in names %}
         , cast(null as decimal(18, 6)) as {{ name }}
@@ -120,10 +153,17 @@ quarters as (
 )
 {%- endmacro %}
 
-{#- The rows that pay components are reckoned on: everyone's month with quarter and year beside it, and the gross pay
-    last published for the month before: the CTE `everyone`. -#}
-{% macro pay_rows_ctes(month) -%}
-newest as (
+{#- The rows that steps of pay are reckoned on: everyone's month with what they read of quarter and year beside it, and
+    the gross pay last published for the month before: the CTE `everyone`; with it those that looks over months and
+    quarters and roll-ups read. Needs `with recursive`. -#}
+{% macro pay_rows_ctes(month, steps) -%}
+{{ months_cte(ref('derived_measures').render(), month, 'this') }}
+
+, {{ reports_cte(month) }}
+
+, {{ quarters_cte(ref('derived_measures').render(), month) }}
+
+, newest as (
     select pay_month, max(revision) as revision
     from {{ source('published', 'payroll_runs') }}
     where status = 'published'
@@ -143,7 +183,7 @@ newest as (
 )
 
 , paid_rows as (
-    {{ period_rows(month, 'month', ['month', 'quarter', 'year']) }}
+    {{ period_rows(month, 'month', ['month', 'quarter', 'year'], steps) }}
 )
 
 , everyone as (

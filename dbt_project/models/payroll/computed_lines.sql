@@ -22,11 +22,7 @@
 
 with recursive
 
-{{ months_cte(ref('derived_measures').render(), month, 'this') }}
-, {{ reports_cte(month) }}
-, {{ quarters_cte(ref('derived_measures').render(), month) }}
-
-, {{ pay_rows_ctes(month) }}
+{{ pay_rows_ctes(month, steps) }}
 
 {%- for plan_version, own in steps | groupby('plan_version') %}
 , plan_{{ loop.index }}_0 as (

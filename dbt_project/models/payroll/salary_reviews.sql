@@ -12,11 +12,7 @@
 
 with recursive
 
-{{ months_cte(ref('derived_measures').render(), month, 'this') }}
-, {{ reports_cte(month) }}
-, {{ quarters_cte(ref('derived_measures').render(), month) }}
-
-, {{ pay_rows_ctes(month) }}
+{{ pay_rows_ctes(month, shares) }}
 {{- planned_ctes('everyone', shares) }}
 
 , bases as (

@@ -41,11 +41,16 @@ with {{ ladder_cte(month) }}
         conditions.employee_id
         , conditions.rule
         , rules.decision
-        , {{ joined_text("concat(conditions.measure, ' ', policy.text_of(conditions.value), ' not ', "
+        , {{ joined_text("concat(steps.said, ' ', policy.text_of(conditions.value), ' not ', "
             ~ "conditions.operator, ' ', policy.text_of(conditions.threshold))", 'conditions.condition') }} as missing
     from conditions
     inner join {{ source('policy', 'tier_rules') }} as rules
         on conditions.plan_version = rules.plan_version and conditions.rule = rules.rule
+    inner join {{ source('policy', 'steps') }} as steps
+        on
+            conditions.plan_version = steps.plan_version
+            and conditions.rule = steps.rule
+            and conditions.condition = concat(rules.decision, '.', steps.step)
     where not conditions.met
     group by conditions.employee_id, conditions.rule, rules.decision
 )
