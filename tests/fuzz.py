@@ -27,7 +27,6 @@ from hypothesis import strategies as st
 from csperf.datasets import DATASETS, Column, Dataset
 from csperf.ingest import ingest
 from csperf.landing import Partition, partition, read_manifest
-from csperf.settings import Settings
 from csperf.sources import open_source
 from tests.shop import AT, MESSAGES, ROSTER, SESSIONS, Deliveries, chat, person, said
 
@@ -152,7 +151,7 @@ def check(week: tuple[str, list[Delivered]], folder: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.with_name(f"{day}.csv").unlink(missing_ok=True)  # the good roster gives way to one made at random
         path.write_bytes(each.content)
-    chosen = Settings(home=shop.home, quarantine_limit=1)
+    chosen = shop.settings(quarantine_limit=1)
     started = time.monotonic()
     report = ingest(chosen, open_source(chosen, str(shop.root)), DAYS, AT)
     assert time.monotonic() - started < HANG, "it took too long"

@@ -124,13 +124,6 @@ def test_a_partial_delivery_is_taken_and_told(shop: Deliveries) -> None:
     assert kinds(report.outcomes) == [f"Partial: tickets of {weeks[2]}."]
 
 
-def test_status_adds_up_what_was_delivered(shop: Deliveries) -> None:
-    shop.deliver("tickets", D1, TICKETS, ticket(1), ticket(2, agent="NO"), "short,row")
-    shop.take_in()
-    entry = tickets(shop)
-    assert (entry.rows, entry.quarantined, entry.discarded) == (1, 2, 0)
-
-
 # ---- closed months ------------------------------------------------------------------------------------------------
 
 PUBLISHED = datetime(2026, 10, 21, tzinfo=UTC)

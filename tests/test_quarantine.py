@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from csperf.cli import app
 from csperf.errors import CsperfError, UsageError
 from csperf.ingest import ingest
-from csperf.journal import JOURNAL, read_journal
+from csperf.journal import JOURNAL, Entry, append, discards, read_journal
 from csperf.landing import partition, read_manifest
 from csperf.quarantine import Choice, discard, groups, replay, rows
 from csperf.sources import open_source
@@ -132,16 +132,17 @@ def test_rows_of_a_refused_attempt_leave_with_a_trace_too(shop: Deliveries) -> N
 
 
 @pytest.mark.parametrize("spoil", ["change", "remove"])
-def test_a_journal_that_was_changed_is_noticed(shop: Deliveries, spoil: str) -> None:
-    shop.deliver("tickets", D1, TICKETS, ticket(1), BAD, "short,row")
-    shop.take_in()
-    for key in ids(shop):
-        discard(shop.settings(), Choice(ids=(key,)), "M. Demo", "not ours", NOW)
-    path = shop.part("tickets").folder / JOURNAL
+def test_a_journal_that_was_changed_is_noticed(tmp_path: Path, spoil: str) -> None:
+    for number, why in enumerate(["not ours", "a drill"]):
+        append(tmp_path, Entry(NOW.isoformat(), "M. Demo", "discarded", why, {"a": 1}, f"v{number}"))
+        append(tmp_path, Entry("later", "M. Demo", "discarded", why, {"a": 1}, f"v{number}"))  # a killed run, again
+    assert [entry.why for entry in read_journal(tmp_path)] == ["not ours", "a drill"]
+    assert discards(tmp_path) == {"a": 2}
+    path = tmp_path / JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[1] if spoil == "remove" else lines[0].replace(b"not ours", b"was mine") + lines[1])
     with pytest.raises(CsperfError, match=r"journal\.jsonl was changed before line"):
-        read_journal(path.parent)
+        read_journal(tmp_path)
 
 
 # ---- discard ------------------------------------------------------------------------------------------------------
@@ -206,6 +207,8 @@ def test_a_discarded_row_takes_no_other_rows_key(shop: Deliveries) -> None:
 def test_what_is_discarded_does_not_count_towards_the_limit(shop: Deliveries) -> None:
     shop.deliver("tickets", D1, TICKETS, *(ticket(n, agent="NO" if n < 80 else "E1") for n in range(120)))
     assert states(shop.take_in())["tickets", 1] == "refused"
+    again = replay(shop.settings(), Choice(), "M. Demo", NOW)
+    assert again.notes == ["tickets of 2026-09-01 was refused whole; run the date again."]
     done = discard(shop.settings(), Choice(dataset="tickets", first=D1, last=D1), "M. Demo", "a load test", NOW)
     assert done.notes == ["tickets of 2026-09-01 was refused whole; run it again, without these rows it may pass."]
     assert states(shop.take_in())["tickets", 1] == "landed"
@@ -301,23 +304,20 @@ def test_a_replay_gives_what_the_delivery_would_give_now(desk: Desk, tmp_path: P
     assert two is not None and (one.digest, one.version) == (two.digest, two.version)
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("missing", "its rows came by the mapping desk; name that mapping with --source"),
-        ("broken", "the mapping desk cannot be applied to its rows: .*nothing"),
-        ("bare", "its select does not give _source any more"),
-    ],
-)
-def test_what_cannot_be_read_anew_is_told_and_stays(desk: Desk, name: str, words: str) -> None:
+def test_what_cannot_be_read_anew_is_told_and_stays(desk: Desk) -> None:
     desk.take_in(desk.write())
-    mapping = None if name == "missing" else desk.write(topic="nothing" if name == "broken" else "topic")
-    if name == "bare" and mapping:
-        mapping.write_text(mapping.read_text().replace(", _source", ""))
-    done = replay(desk.shop.settings(), Choice(), "M. Demo", NOW, str(mapping) if mapping else None)
-    assert (done.taken_in, done.left) == (0, 5)
-    assert len(done.notes) == 1
-    assert re.search(words, done.notes[0]), done.notes
+    settings = desk.shop.settings()
+    bare = desk.write()
+    bare.write_text(bare.read_text().replace(", _source", ""))
+    for mapping, words in [
+        (str(bare), "its select does not give _source any more"),
+        (str(desk.write(topic="nothing")), "the mapping desk cannot be applied to its rows: .*nothing"),
+        (None, "its rows came by the mapping desk; name that mapping with --source"),
+    ]:
+        done = replay(settings, Choice(), "M. Demo", NOW, mapping)
+        assert (done.taken_in, done.left, len(done.notes)) == (0, 5, 1)
+        assert re.search(words, done.notes[0]), done.notes
+        desk.write()
     assert counted(desk.shop) == (0, 5, 0)
 
 
@@ -343,11 +343,7 @@ def test_a_replay_of_files_goes_by_todays_rules(shop: Deliveries, monkeypatch: p
     assert shop.reasons("tickets")[0][0] == 3  # the row that waits has kept its number
 
 
-def test_a_refused_date_is_no_matter_of_a_replay(shop: Deliveries) -> None:
-    shop.deliver("tickets", D1, TICKETS, *(ticket(number, agent="NO") for number in range(120)))
-    shop.take_in()
-    done = replay(shop.settings(), Choice(), "M. Demo", NOW)
-    assert done.notes == ["tickets of 2026-09-01 was refused whole; run the date again."]
+def test_a_replay_is_of_whole_dates(shop: Deliveries) -> None:
     with pytest.raises(UsageError, match="checks whole dates"):
         replay(shop.settings(), Choice(check="readable"), "M. Demo", NOW)
 
