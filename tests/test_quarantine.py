@@ -307,17 +307,16 @@ def test_a_replay_gives_what_the_delivery_would_give_now(desk: Desk, tmp_path: P
 def test_what_cannot_be_read_anew_is_told_and_stays(desk: Desk) -> None:
     desk.take_in(desk.write())
     settings = desk.shop.settings()
-    bare = desk.write()
-    bare.write_text(bare.read_text().replace(", _source", ""))
-    for mapping, words in [
-        (str(bare), "its select does not give _source any more"),
-        (str(desk.write(topic="nothing")), "the mapping desk cannot be applied to its rows: .*nothing"),
+    path = desk.write()
+    for spoil, words in [
+        (", _source", "its select does not give _source any more"),
+        ("agent as", "the mapping desk cannot be applied to its rows: .*agent_id"),
         (None, "its rows came by the mapping desk; name that mapping with --source"),
     ]:
-        done = replay(settings, Choice(), "M. Demo", NOW, mapping)
+        desk.write().write_text(path.read_text().replace(spoil or "nothing of it", ""))
+        done = replay(settings, Choice(), "M. Demo", NOW, str(path) if spoil else None)
         assert (done.taken_in, done.left, len(done.notes)) == (0, 5, 1)
         assert re.search(words, done.notes[0]), done.notes
-        desk.write()
     assert counted(desk.shop) == (0, 5, 0)
 
 
