@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from csperf.errors import CsperfError, without_values
 from csperf.progress import Progress, silent
+from csperf.secrets import masked
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -108,5 +109,5 @@ def run(command: Callable[[], object], debug: Callable[[], bool]) -> None:
 
 def _complain(sentence: str, debug: bool) -> None:
     if debug:
-        traceback.print_exc()
-    print(sentence, file=sys.stderr)
+        print(masked(traceback.format_exc()), file=sys.stderr)
+    print(masked(sentence), file=sys.stderr)

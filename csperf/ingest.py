@@ -13,6 +13,7 @@ from csperf.errors import CsperfError
 from csperf.intake import FIRST_DATES, Intake, fingerprints, next_size
 from csperf.landing import partition as landed_partition
 from csperf.progress import Progress, silent
+from csperf.secrets import masked
 from csperf.settings import Settings
 from csperf.sources import Source
 from csperf.storage import home_lock, scratch_dir
@@ -133,5 +134,5 @@ def _sentence(dataset: str, error: Exception) -> str:
     if isinstance(error, CsperfError):
         return f"{dataset}: {error}"
     log.debug("%s could not be taken in", dataset, exc_info=error)
-    first = (str(error).strip().splitlines() or [""])[0]
+    first = masked((str(error).strip().splitlines() or [""])[0])
     return f"{dataset} could not be taken in ({type(error).__name__}: {first}); run its dates again."

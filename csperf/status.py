@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
 from csperf.datasets import DATASETS
 from csperf.landing import Partition, partitions
+from csperf.overdue import overdue
 from csperf.periods import Month, Quarter, days
 from csperf.published import draft, newest
 from csperf.settings import Settings
@@ -24,7 +25,8 @@ class DatasetStatus:
     """One dataset's landed deliveries. `missing` are daily dates without one, `refused` those not accepted, and why;
     `noted` are dates of which something else is to be said (`versions.Note`), `gone` those that the source has no more.
 
-    Accepted, quarantined and discarded rows are what was delivered.
+    Accepted, quarantined and discarded rows are what was delivered. `overdue` are the dates, up to the present, that
+    should have come by now and have not.
     """
 
     name: str
@@ -38,6 +40,7 @@ class DatasetStatus:
     discarded: int = 0
     noted: Mapping[str, tuple[date, ...]] = field(default_factory=dict)
     gone: tuple[date, ...] = ()
+    overdue: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,16 +86,21 @@ class Status:
     touched: tuple[Touched, ...] = field(default=())
 
 
-def look(settings: Settings) -> Status:
-    """The present state of CSPERF_HOME. Reads small files and the warehouse; changes nothing."""
+def look(settings: Settings, now: datetime | None = None) -> Status:
+    """The state of CSPERF_HOME, and what is overdue at `now` (None: not asked). Reads alone, changes nothing."""
     landed = partitions(settings)
+    late = overdue(settings, landed, now) if now else {}
     built_to, unbuilt, cards = _warehouse(settings, landed)
     dates = [p.business_date for p in landed if DATASETS[p.dataset].kind == "daily" and p.path is not None]
     months = list(Month.of(min(dates)).until(Month.of(max(dates)))) if dates else []
     quarters = sorted({month.quarter for month in months})
     return Status(
         home=str(settings.home),
-        datasets=tuple(_dataset(name, landed, dates) for name in DATASETS if any(p.dataset == name for p in landed)),
+        datasets=tuple(
+            _dataset(name, landed, dates, late.get(name, ()))
+            for name in DATASETS
+            if any(p.dataset == name for p in landed)
+        ),
         built_to=built_to,
         unbuilt=unbuilt,
         months=tuple(_period(settings, month, cards.get(str(month), {})) for month in months),
@@ -101,7 +109,7 @@ def look(settings: Settings) -> Status:
     )
 
 
-def _dataset(name: str, landed: Sequence[Partition], dates: Sequence[date]) -> DatasetStatus:
+def _dataset(name: str, landed: Sequence[Partition], dates: Sequence[date], late: tuple[date, ...]) -> DatasetStatus:
     found = sorted((p for p in landed if p.dataset == name), key=lambda p: p.business_date)
     there = {p.business_date for p in found}
     missing: tuple[date, ...] = ()
@@ -123,6 +131,7 @@ def _dataset(name: str, landed: Sequence[Partition], dates: Sequence[date]) -> D
             if (dates := tuple(p.business_date for p in found if note in p.notes))
         },
         gone=tuple(p.business_date for p in found if p.current.withdrawn),
+        overdue=late,
     )
 
 
@@ -202,11 +211,12 @@ def render(status: Status) -> list[RenderableType]:
     landed = Table(title=f"Landed in {status.home}", title_justify="left")
     for heading in ("dataset", "from", "to"):
         landed.add_column(heading)
-    for heading in ("deliveries", "accepted", "quarantined", "discarded", "delivered", "missing", "refused"):
+    for heading in ("deliveries", "accepted", "quarantined", "discarded", "delivered", "missing", "refused", "overdue"):
         landed.add_column(heading, justify="right")
     for entry in status.datasets:
         rows = (entry.rows, entry.quarantined, entry.discarded)
-        numbers = (entry.deliveries, *rows, sum(rows), len(entry.missing), len(entry.refused))
+        days = (len(entry.missing), len(entry.refused), len(entry.overdue))
+        numbers = (entry.deliveries, *rows, sum(rows), *days)
         landed.add_row(entry.name, str(entry.first), str(entry.last), *(f"{number:,}" for number in numbers))
     parts: list[RenderableType] = [landed]
     if status.months:
@@ -217,7 +227,7 @@ def render(status: Status) -> list[RenderableType]:
 
 def sentences(status: Status) -> list[str]:
     """What is missing or waits for someone, a sentence each."""
-    lines = []
+    lines = _overdue(status)
     for entry in status.datasets:
         if entry.missing:
             lines.append(f"{entry.name}: no delivery for {ranges(entry.missing)}.")
@@ -266,6 +276,20 @@ def noted(entry: DatasetStatus) -> list[str]:
             "force (to take its rows out, deliver the date with its header alone and run it)."
         )
     return lines
+
+
+def _overdue(status: Status) -> list[str]:
+    """What is overdue beyond the last date of anything: gaps before it are told as dates without a delivery."""
+    last = max((entry.last for entry in status.datasets), default=date.min)
+    since: dict[tuple[date, ...], list[str]] = {}
+    for entry in status.datasets:
+        if late := tuple(day for day in entry.overdue if day > last):
+            since.setdefault(late, []).append(entry.name)
+    return [
+        f"Overdue for {ranges(late)}: {', '.join(names)}; have it delivered and run csperf run --from {late[0]} --to "
+        f"{late[-1]}."
+        for late, names in since.items()
+    ]
 
 
 def _periods(title: str, periods: Sequence[PeriodStatus]) -> Any:
