@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from csperf import cli_notify, console
+from csperf import cli_notify, cli_quarantine, console
 from csperf.errors import CsperfError
 from csperf.periods import Month, Quarter, parse_date
 from csperf.settings import Settings, load_settings
@@ -29,6 +29,7 @@ policy = typer.Typer(help="Look at plans and validate plan files.", no_args_is_h
 app.add_typer(policy, name="policy")
 payroll = typer.Typer(help="Look after published pay.", no_args_is_help=True)
 app.add_typer(payroll, name="payroll")
+app.add_typer(cli_quarantine.app, name="quarantine")
 app.command("notify")(cli_notify.notify)
 
 From = Annotated[str, typer.Option("--from", metavar="DATE", help="First business date, like 2026-07-01.")]
