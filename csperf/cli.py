@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from csperf import console
+from csperf import cli_records, console
 from csperf.errors import CsperfError
 from csperf.periods import Month, Quarter, parse_date
 from csperf.settings import Settings, load_settings
@@ -97,6 +97,9 @@ def build() -> None:
         built = warehouse.build(settings, progress)
         serving.publish(settings)
     console.show(*views.build_report(built, settings))
+
+
+cli_records.add_to(app)
 
 
 @app.command()

@@ -29,6 +29,7 @@ from csperf.landing import partition as landed_partition
 from csperf.progress import Progress, silent
 from csperf.settings import Settings
 from csperf.sources import Delivery, Source, Spool, Unparsed
+from csperf.stopping import raise_if_all_ends
 from csperf.storage import home_lock, private_dir, scratch_dir
 from csperf.versions import Lander, Origin, Outcome
 
@@ -295,7 +296,8 @@ def _next_size(outcomes: Sequence[Outcome], dates: int) -> int:
 
 
 def _sentence(dataset: str, error: Exception) -> str:
-    """What went wrong with a dataset as a whole."""
+    """What went wrong with a dataset as a whole; an error that ends the whole run is raised again."""
+    raise_if_all_ends(error)
     if isinstance(error, CsperfError):
         return f"{dataset}: {error}"
     log.debug("%s could not be taken in", dataset, exc_info=error)
