@@ -8,15 +8,18 @@ and publish another. A refused draft stays a draft, with who refused it, when an
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from csperf import gate
 from csperf.errors import CsperfError, UsageError
 from csperf.published import DRAFT, Revision, check_files, draft, newest, write_manifest
 from csperf.settings import Settings
 from csperf.storage import fsync_dir, private_dir, publish_dir, scratch_dir
+
+_OF_AN_APPROVAL = ("approved_by", "approved_at", "override")
 
 
 def put_draft(
@@ -65,21 +68,33 @@ def refuse_draft(
     if waiting is None or expected_digest not in (None, waiting.figures_digest):
         raise CsperfError(f"There is no such draft of {period} to refuse; it was published or drafted again.")
     told = [*waiting.manifest.get("refusals", []), {"by": name, "at": stamp(refused_at), "reason": why}]
-    content = {key: value for key, value in waiting.manifest.items() if not key.startswith("approved_")}
+    content = {key: value for key, value in waiting.manifest.items() if key not in _OF_AN_APPROVAL}
     write_manifest(waiting.path, {**content, "status": "draft", "refusals": told})
     done = draft(root, period)
     assert done is not None
     return done
 
 
-def check_approver(settings: Settings, approved_by: str, prepared_by: str) -> str:
-    """The approver's name, trimmed; refused when it is empty or the preparer's own."""
+def check_approver(settings: Settings, approved_by: str, prepared_by: str, listed: Collection[str] = ()) -> str:
+    """The approver's name, trimmed; refused when it is empty, the preparer's own or among those `listed`.
+
+    `listed` are the numbers and names of everyone who is paid or graded by what is approved; a setting lets them.
+    """
     name = " ".join(approved_by.split())
     if not name:
         raise UsageError("Nobody is named as approver; name one with --approved-by or in CSPERF_APPROVER.")
-    if name.casefold() in {prepared_by.casefold(), settings.preparer.casefold()}:
+    if _plain(name) in {_plain(prepared_by), _plain(settings.preparer)}:
         raise CsperfError(f"{name} prepared the draft and cannot approve it as well; somebody else has to.")
+    if not settings.approver_on_list and _plain(name) in set(map(_plain, listed)):
+        raise CsperfError(
+            f"{name} is on the list and cannot approve it; somebody else has to, unless CSPERF_APPROVER_ON_LIST=true."
+        )
     return name
+
+
+def _plain(name: str) -> str:
+    """A name as names are compared: without regard to case and spaces around and between."""
+    return " ".join(name.split()).casefold()
 
 
 def publish_draft(
@@ -90,12 +105,15 @@ def publish_draft(
     approved_by: str,
     approved_at: datetime,
     published_at: datetime,
+    listed: Collection[str] = (),
+    override: str | None = None,
 ) -> Revision:
     """Publish the waiting draft as the next revision, if its figures are those that were approved.
 
-    `expected_digest` is the digest that the approver saw. The draft is marked as approved first. Called again after
-    it has worked (a retry, a kill in between), it returns the revision there is. CsperfError when there is no such
-    draft, its files were touched, or the approver is the preparer; nothing is published then.
+    `expected_digest` is the digest that the approver saw, `listed` as in `check_approver`, `override` why he publishes
+    against the release gate. The draft is marked as approved first. Called again after it has worked (a retry, a kill
+    in between), it returns the revision there is. CsperfError when there is no such draft, its files were touched, the
+    gate stops it or the approver may not approve it; nothing is published then.
     """
     waiting, last = draft(root, period), newest(root, period)
     if last is not None and last.figures_digest == expected_digest:
@@ -103,7 +121,7 @@ def publish_draft(
         return last
     if waiting is None:
         raise CsperfError(f"There is no draft of {period} to publish; draft it first.")
-    approver = check_approver(settings, approved_by, str(waiting.manifest["prepared_by"]))
+    approver = check_approver(settings, approved_by, str(waiting.manifest["prepared_by"]), listed)
     check_files(waiting)
     if waiting.figures_digest != expected_digest:
         raise CsperfError(
@@ -113,7 +131,18 @@ def publish_draft(
     number = last.number + 1 if last else 1
     if waiting.number != number:
         raise CsperfError(f"The draft of {period} is for revision {waiting.number}, next is {number}; draft it again.")
-    approval = {"status": "approved", "approved_by": approver, "approved_at": stamp(approved_at)}
+    found = waiting.manifest.get("gate", {})
+    stops = gate.refused(found, override)
+    if stops:
+        raise CsperfError("\n".join(stops))
+    approval: dict[str, Any] = {"status": "approved", "approved_by": approver, "approved_at": stamp(approved_at)}
+    if override is not None and found.get("blocked"):
+        approval["override"] = {
+            "by": approver,
+            "at": stamp(approved_at),
+            "reason": " ".join(override.split()),
+            "overridden": [each["sentence"] for each in found["blocked"]],
+        }
     write_manifest(waiting.path, {**waiting.manifest, **approval})
     target = root / period / f"rev-{number:03d}"
     with scratch_dir(settings, "publish") as scratch:

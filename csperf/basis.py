@@ -26,7 +26,10 @@ from csperf.storage import file_digest
 from csperf.warehouse import code_digest
 
 # What makes lines and extract of the tables, beside what makes the tables.
-_MODULES = ("extract.py", "figures.py", "published.py", "retro.py", "workdays.py")
+_MODULES = (
+    *("extract/*.py", "figures.py", "published.py", "retro.py", "workdays.py"),
+    *("policy/show.py", "policy/words.py"),  # they write the workbook's sheet of plans
+)
 _LIBRARIES = ("dbt-core", "dbt-duckdb", "sqlglot", "XlsxWriter", "chinese-calendar")
 
 Inputs = Mapping[str, Mapping[str, "Input"]]
@@ -124,8 +127,9 @@ def basis_now(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) 
 def ledger_code(settings: Settings) -> str:
     """A digest of the code that makes pay lines and extract of the records, and of the libraries it rests on."""
     digest = hashlib.sha256(f"{code_digest()} {settings.timezone}".encode())
-    for name in _MODULES:
-        digest.update(Path(__file__).with_name(name).read_bytes())
+    for pattern in _MODULES:
+        for path in sorted(Path(__file__).parent.glob(pattern)):
+            digest.update(path.read_bytes())
     for name in _LIBRARIES:
         digest.update(f"{name} {version(name)}\n".encode())
     return digest.hexdigest()

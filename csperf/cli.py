@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that `csperf --help` is qui
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -40,6 +41,10 @@ SourceRoot = Annotated[
 ]
 ApprovedBy = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who approves; without it the command stops at a draft.")
+]
+AskedBy = Annotated[
+    str | None,
+    typer.Option("--as", metavar="NAME", help="Who asks [CSPERF_ASKED_BY; else a terminal asks, a script's account]."),
 ]
 
 _debug = False
@@ -124,14 +129,22 @@ def report(from_: From, to: To) -> None:
 
 
 @app.command("close-month")
-def close_month(month: Annotated[str, typer.Argument(metavar="2026-09")], approved_by: ApprovedBy = None) -> None:
-    """Build the month and publish its payroll extract."""
+def close_month(
+    month: Annotated[str, typer.Argument(metavar="2026-09")],
+    approved_by: ApprovedBy = None,
+    override: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Why the approver publishes what the release gate stops.")
+    ] = None,
+) -> None:
+    """Build the month, check it and publish its payroll extract."""
     from csperf import closing, views
 
     settings, period = load_settings(), Month.parse(month)
     with console.bars() as progress:
-        done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress=progress)
+        done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress, override)
     console.show(*views.closed(done))
+    if done.stopped:
+        raise CsperfError("\n".join(views.stopped(done)))
 
 
 @app.command("close-quarter")
@@ -143,6 +156,20 @@ def close_quarter(quarter: Annotated[str, typer.Argument(metavar="2026Q3")], app
     with console.bars() as progress:
         done = closing.close_quarter(settings, period, approved_by, datetime.now(UTC), progress=progress)
     console.show(*views.closed(done))
+
+
+@app.command()
+def refuse(
+    period: Annotated[str, typer.Argument(metavar="2026-09|2026Q3", help="The month or quarter whose draft waits.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who refuses it.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="What is wrong, for whoever mends it.")],
+) -> None:
+    """Refuse the draft of a month or quarter: it goes back with the reason and is drafted again once it is mended."""
+    from csperf import publication, views
+
+    which = Quarter.parse(period) if "Q" in period else Month.parse(period)
+    done = publication.refuse(load_settings(), which, by, datetime.now(UTC), why)
+    console.show(*views.refused(done))
 
 
 @app.command()
@@ -171,6 +198,9 @@ def backfill(
             progress=progress,
         )
     console.show(*views.backfilled(done, settings))
+    stopped = [sentence for closed in done.months if closed.stopped for sentence in views.stopped(closed)]
+    if stopped:
+        raise CsperfError("\n".join(stopped))
 
 
 @app.command()
@@ -178,16 +208,25 @@ def explain(
     employee: Annotated[str, typer.Argument(metavar="EMPLOYEE")],
     period: Annotated[str, typer.Argument(metavar="2026-09|2026Q3", help="A month: the pay. A quarter: the grade.")],
     all_rows: Annotated[bool, typer.Option(help="List all source rows instead of the first few.")] = False,
+    asked_by: AskedBy = None,
+    why: Annotated[str | None, typer.Option(help="The reason, for the log.")] = None,
 ) -> None:
-    """Every pay line of a month, or the grade decision of a quarter, down to measure, band, figure and source rows."""
+    """Every pay line of a month, or the grade decision of a quarter, down to measure, band, figure and source rows.
+
+    Whose pay was looked up, by whom and when is kept: csperf payroll lookups lists it.
+    """
     from csperf.explain import explain as explain_pay
     from csperf.explain_tiers import explain_decision
+    from csperf.lookups import record_lookup
 
     settings = load_settings()
     if "Q" in period:
         console.show(explain_decision(settings, employee, Quarter.parse(period), all_rows).tree())
     else:
-        console.show(explain_pay(settings, employee, Month.parse(period), all_rows).tree())
+        month = Month.parse(period)
+        told = explain_pay(settings, employee, month, all_rows)
+        record_lookup(settings, _asker(settings, asked_by), employee, month, "explain", datetime.now(UTC), why)
+        console.show(told.tree())
 
 
 @app.command()
@@ -201,9 +240,11 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="File to write, for its owner alone; else it is printed.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Show all employees, not only the 20 largest.")] = False,
     ids_only: Annotated[bool, typer.Option("--ids-only", help="Leave names out.")] = False,
+    asked_by: AskedBy = None,
 ) -> None:
-    """What months would pay under other plans, as a difference; changes nothing. It shows pay."""
+    """What months would pay under other plans, as a difference; changes nothing. It shows pay: who asks is kept."""
     from csperf import simulate_report
+    from csperf.lookups import EVERYBODY, record_lookup
     from csperf.periods import parse_months
     from csperf.simulate import simulate as compute
 
@@ -213,6 +254,7 @@ def simulate(
     with console.bars() as progress:
         done = compute(settings, first, last, policies, progress)
     parts = simulate_report.parts(done, kind, everybody, not ids_only)
+    record_lookup(settings, _asker(settings, asked_by), EVERYBODY, months, "simulate", datetime.now(UTC))
     if out is None:
         console.show(*parts)
     else:
@@ -224,16 +266,56 @@ def simulate(
 def payroll_verify(
     month: Annotated[str | None, typer.Argument(metavar="MONTH", help="Default: all published months.")] = None,
     revision: Annotated[int | None, typer.Argument(metavar="REVISION", help="Default: all of the month.")] = None,
+    amounts: Annotated[
+        bool, typer.Option("--amounts", help="Show by how much a line differs; kept as a look-up.")
+    ] = False,
+    asked_by: AskedBy = None,
 ) -> None:
     """Compute published revisions again from the records as they were, and prove them equal to the byte."""
     from csperf import views
+    from csperf.lookups import EVERYBODY, record_lookup
     from csperf.verify import verify
 
+    settings = load_settings()
     with console.bars() as progress:
-        done = verify(load_settings(), Month.parse(month) if month else None, revision, progress)
+        done = verify(settings, Month.parse(month) if month else None, revision, progress, amounts)
+    for shown in sorted({each.month for each in done if each.differences}) if amounts else ():
+        record_lookup(settings, _asker(settings, asked_by), EVERYBODY, shown, "verify", datetime.now(UTC))
     console.show(*views.verified(done))
     if not all(each.equal for each in done):
         raise CsperfError("\n".join(views.not_proven(done)))
+
+
+@payroll.command("export")
+def payroll_export(
+    month: Annotated[str, typer.Argument(metavar="MONTH")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    asked_by: AskedBy = None,
+) -> None:
+    """Write the newest revision of a month again, in the language and layout that the settings name now."""
+    from csperf.lookups import EVERYBODY, record_lookup
+    from csperf.other_form import write_again
+
+    settings, period = load_settings(), Month.parse(month)
+    asker = _asker(settings, asked_by)
+    with write_again(settings, period, out) as files:
+        record_lookup(settings, asker, EVERYBODY, period, "export", datetime.now(UTC))
+        console.show(*(str(path) for path in files.put()))
+
+
+@payroll.command("lookups")
+def payroll_lookups(
+    employee: Annotated[str | None, typer.Option(metavar="EMPLOYEE", help="Whose pay was looked up.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who looked it up: name or account.")] = None,
+) -> None:
+    """Who looked whose pay up, when and why; ends with 1 when the log is not as it was written."""
+    from csperf import views
+    from csperf.lookups import read_lookups
+
+    log = read_lookups(load_settings())
+    console.show(*views.lookups(log, employee, by))
+    if log.damages:
+        raise CsperfError("\n".join(log.damages))
 
 
 @policy.command("list")
@@ -290,6 +372,20 @@ def status() -> None:
     from csperf.status import look, render
 
     console.show(*render(look(load_settings())))
+
+
+def _asker(settings: Settings, named: str | None) -> str:
+    """Who looks pay up: as named, else asked for on a terminal, else the account that a script runs under."""
+    from csperf.lookups import account
+
+    given = named if named is not None else settings.asked_by
+    if given is not None:
+        return given
+    return str(typer.prompt("Who asks?", default=account(), err=True)) if _attended() else account()
+
+
+def _attended() -> bool:
+    return sys.stdin.isatty()
 
 
 def _today(settings: Settings) -> date:

@@ -1,6 +1,7 @@
 """Closing months and quarters: draft, approval, publication; and the backfill of past months.
 
-`draft_*` and `publish_*` take the warehouse as it was built last; `close_*` and `backfill` build it first. Meanings:
+`draft_*` and `publish_*` (see `csperf.publication`) take the warehouse as it was built last; `close_*` and `backfill`
+build it first. Meanings:
 
 - A month or quarter can be closed when a delivery for its last day (or a later one) has been landed.
 - Months are closed in their order from the first one ever closed on: with an open month in between, a correction
@@ -21,15 +22,19 @@ from typing import Any, Literal
 
 import duckdb
 
-from csperf import figures, review
-from csperf.approval import check_approver, drop_draft, publish_draft, put_draft
+from csperf import figures, gate, review, summary
+from csperf.approval import check_approver, drop_draft, put_draft
 from csperf.basis import basis_now
 from csperf.corrections import add_corrections
-from csperf.errors import CsperfError
-from csperf.extract import figures_digest, write_decisions, write_extract
+from csperf.errors import CsperfError, UsageError
+from csperf.extract import figures_digest, form_of, write_decisions, write_extract
+from csperf.kept_policies import kept_plans
 from csperf.periods import Month, Quarter
 from csperf.progress import Progress
-from csperf.published import Revision, closed_periods, load_published, newest
+from csperf.publication import publish_month as publish_month
+from csperf.publication import publish_quarter as publish_quarter
+from csperf.publication import refresh
+from csperf.published import Revision, closed_periods, newest
 from csperf.settings import Settings
 from csperf.storage import home_lock
 
@@ -38,7 +43,9 @@ from csperf.storage import home_lock
 class Draft:
     """What would be published. With `changed` false the newest revision says the same already and no draft is kept.
 
-    Holds no pay amounts: it may be shown and logged. `path` is the private folder with the figures.
+    Holds no pay amounts: it may be shown and logged. `path` is the private folder with the figures and the approver's
+    page. `notes` is what the approver is told, `stopped` what the release gate stops it for, `final` what of that
+    nobody may override.
     """
 
     period: str
@@ -50,15 +57,27 @@ class Draft:
     rows: int
     counts: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
+    final: tuple[str, ...] = ()
+
+    @property
+    def page(self) -> Path:
+        """The approver's page, with the amounts."""
+        return self.path / summary.PAGE
 
 
 @dataclass(frozen=True)
 class Closed:
-    """How a closing ended: a new revision, a draft that waits for approval, or nothing to do."""
+    """How a closing ended: a new revision, a draft that waits for approval, or nothing to do.
+
+    `stopped` is what the release gate kept from being published; an override leaves what nobody may override.
+    """
 
     outcome: Literal["published", "draft", "unchanged"]
     draft: Draft
     revision: Revision | None
+    stopped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +96,7 @@ def draft_month(settings: Settings, month: Month, at: datetime, progress: Progre
 
     CsperfError when the month is not complete, an earlier one is still open, or its lines do not add up.
     """
-    root, period = settings.payroll_dir, str(month)
+    root, period, form = settings.payroll_dir, str(month), form_of(settings)
     with home_lock(settings), figures.open_figures(settings) as con:
         last = newest(root, period)
         inputs = figures.input_digest(con, month)
@@ -95,7 +114,8 @@ def draft_month(settings: Settings, month: Month, at: datetime, progress: Progre
             add_corrections(con, settings, month, last, basis, progress)
 
         def write(folder: Path) -> Mapping[str, Any]:
-            written = write_extract(con, folder, month)
+            written = write_extract(con, folder, month, form, kept_plans(settings, basis.policies))
+            reviewed = review.review_month(con, settings, month, number, folder, written, form.names)
             return {
                 "kind": "payroll",
                 "pay_month": period,
@@ -107,47 +127,12 @@ def draft_month(settings: Settings, month: Month, at: datetime, progress: Progre
                 "employees": written.employees,
                 "row_count": written.row_count,
                 "control_total": str(written.control_total),
-                "files": written.files,
-                "parts": written.parts,
-                "counts": review.month_counts(con),
-                "warnings": review.month_warnings(con, month),
+                "control_totals": written.control_totals,
+                "form": form.in_manifest(),
+                **reviewed,
             }
 
         return _draft_of(put_draft(settings, root, period, at, write), changed=True)
-
-
-def publish_month(
-    settings: Settings,
-    month: Month,
-    expected_digest: str,
-    approved_by: str,
-    approved_at: datetime,
-    published_at: datetime | None = None,
-) -> Revision:
-    """Publish the drafted revision of a month whose digest was approved; returns it (again, if it is done already).
-
-    `published_at` is now, where the approval was given earlier.
-
-    CsperfError when the draft is not what was approved, the approver is the preparer, or the warehouse says
-    something else by now.
-    """
-    with home_lock(settings):
-        with figures.open_figures(settings) as con:
-            last = newest(settings.payroll_dir, month)
-            if last is None or last.figures_digest != expected_digest:
-                figures.prepare_month(con, month, last.number + 1 if last else 1)
-                _check_still(str(month), figures_digest(con), expected_digest)
-        done = publish_draft(
-            settings,
-            settings.payroll_dir,
-            str(month),
-            expected_digest,
-            approved_by,
-            approved_at,
-            published_at or approved_at,
-        )
-        refresh(settings)
-    return done
 
 
 def draft_quarter(settings: Settings, quarter: Quarter, at: datetime) -> Draft:
@@ -166,8 +151,8 @@ def draft_quarter(settings: Settings, quarter: Quarter, at: datetime) -> Draft:
         if last is not None and last.figures_digest == digest:
             drop_draft(settings, root, period)
             return _draft_of(last, changed=False)
-        counts = review.quarter_counts(con)
-        if not counts:
+        decided = sum(review.quarter_counts(con).values())
+        if not decided:
             raise CsperfError(f"{period} has no tier decisions in the warehouse: nobody was employed in it.")
 
         def write(folder: Path) -> Mapping[str, Any]:
@@ -180,46 +165,12 @@ def draft_quarter(settings: Settings, quarter: Quarter, at: datetime) -> Draft:
                 "input_digest": inputs,
                 "policy_digest": figures.policy_digest(con, quarter.months[2]),
                 **basis_now(con, settings, quarter.months[2]).in_manifest(settings),
-                "employees": sum(counts.values()),
-                "row_count": sum(counts.values()),
-                "files": files,
-                "parts": parts,
-                "counts": counts,
-                "warnings": review.missing_deliveries(con, quarter.months[0], quarter.months[2]),
+                "employees": decided,
+                "row_count": decided,
+                **review.review_quarter(con, quarter, number, folder, files, parts),
             }
 
         return _draft_of(put_draft(settings, root, period, at, write), changed=True)
-
-
-def publish_quarter(
-    settings: Settings,
-    quarter: Quarter,
-    expected_digest: str,
-    approved_by: str,
-    approved_at: datetime,
-    published_at: datetime | None = None,
-) -> Revision:
-    """Publish the drafted decisions of a quarter whose digest was approved; returns the revision.
-
-    The grades count from the next build on. CsperfError as in `publish_month`.
-    """
-    with home_lock(settings):
-        with figures.open_figures(settings) as con:
-            last = newest(settings.tiers_dir, quarter)
-            if last is None or last.figures_digest != expected_digest:
-                figures.prepare_quarter(con, quarter, last.number + 1 if last else 1)
-                _check_still(str(quarter), figures.quarter_digest(con), expected_digest)
-        done = publish_draft(
-            settings,
-            settings.tiers_dir,
-            str(quarter),
-            expected_digest,
-            approved_by,
-            approved_at,
-            published_at or approved_at,
-        )
-        refresh(settings)
-    return done
 
 
 def close_month(
@@ -228,13 +179,20 @@ def close_month(
     approved_by: str | None,
     approved_at: datetime,
     progress: Progress | None = None,
+    override: str | None = None,
 ) -> Closed:
-    """Build the warehouse, draft the month and, with an approver, publish it. Without one it stops at the draft."""
+    """Build the warehouse, draft the month and, with an approver, publish it. Without one it stops at the draft.
+
+    It stops there too where the release gate does not let it pass, unless the approver overrides that for a reason.
+    """
+    if override is not None and (approved_by is None or not override.strip()):
+        raise UsageError("An override needs who overrides (--approved-by) and the reason (--override).")
+    form_of(settings)  # a layout that cannot be used is told before the build
     if approved_by is not None:
         check_approver(settings, approved_by, settings.preparer)
     with home_lock(settings):
         _build(settings, progress)
-        return _close_month(settings, month, approved_by, approved_at, progress)
+        return _close_month(settings, month, approved_by, approved_at, progress, override)
 
 
 def close_quarter(
@@ -299,38 +257,24 @@ def backfill(
     return Backfilled(first, last, run, tuple(quarters), tuple(months))
 
 
-def refresh(settings: Settings) -> None:
-    """Bring schema `published` of the warehouse and what BI reads up to the record, so that both show it at once."""
-    from csperf import serving
-
-    with home_lock(settings):
-        try:
-            con = duckdb.connect(str(settings.warehouse_path))
-        except duckdb.IOException:
-            raise CsperfError(
-                f"{settings.warehouse_path} is open in another program; what was approved is published, and the "
-                "next build shows it there."
-            ) from None
-        with con:
-            load_published(con, settings)
-        serving.publish(settings)
-
-
 def _close_month(
     settings: Settings,
     month: Month,
     approved_by: str | None,
     approved_at: datetime,
     progress: Progress | None = None,
+    override: str | None = None,
 ) -> Closed:
     drafted = draft_month(settings, month, approved_at, progress)
     if not drafted.changed:
         refresh(settings)  # the publication may have been killed before it did that
         return Closed("unchanged", drafted, newest(settings.payroll_dir, month))
-    if approved_by is None:
+    stopped = drafted.stopped if override is None else drafted.final
+    if approved_by is None or stopped:
         refresh(settings)
-        return Closed("draft", drafted, None)
-    return Closed("published", drafted, publish_month(settings, month, drafted.digest, approved_by, approved_at))
+        return Closed("draft", drafted, None, stopped)
+    done = publish_month(settings, month, drafted.digest, approved_by, approved_at, override=override)
+    return Closed("published", drafted, done)
 
 
 def _close_quarter(settings: Settings, quarter: Quarter, approved_by: str | None, approved_at: datetime) -> Closed:
@@ -362,15 +306,10 @@ def _draft_of(revision: Revision, changed: bool) -> Draft:
         rows=int(manifest["row_count"]),
         counts=dict(manifest.get("counts", {})),
         warnings=tuple(manifest.get("warnings", ())),
+        notes=tuple(summary.told(manifest.get("facts", {}), manifest.get("gate", {}), manifest.get("refusals", ()))),
+        stopped=tuple(gate.refused(manifest.get("gate", {}), None)),
+        final=tuple(gate.refused(manifest.get("gate", {}), "whatever the reason")),
     )
-
-
-def _check_still(period: str, now: str, approved: str) -> None:
-    if now != approved:
-        raise CsperfError(
-            f"The figures of {period} have changed since they were approved (digest {now[:12]}, approved "
-            f"{approved[:12]}); draft them again and have that approved."
-        )
 
 
 def _check_order(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from csperf.errors import CsperfError
+from csperf.errors import CsperfError, without_values
 from csperf.progress import Progress, silent
 from csperf.stopping import STOPPED, Stopped, listen, raise_if_all_ends
 
@@ -30,6 +30,11 @@ def show(*parts: Any) -> None:
             print(part, flush=True)
         else:
             console.print(part)
+
+
+def is_terminal() -> bool:
+    """Whether what is shown goes to somebody's screen, not into a file or pipe that is kept."""
+    return sys.stdout.isatty()
 
 
 def as_text(*parts: Any) -> str:
@@ -103,7 +108,7 @@ def run(command: Callable[[], object], debug: Callable[[], bool]) -> None:
         _complain(str(error), debug())
         sys.exit(error.exit_code)
     except Exception as error:
-        first = (str(error).strip().splitlines() or [""])[0]
+        first = without_values((str(error).strip().splitlines() or [""])[0])
         _complain(f"Unexpected {type(error).__name__}: {first} (run again with csperf --debug to see where).", debug())
         sys.exit(1)
 

@@ -15,6 +15,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from csperf.errors import without_values
+
 _REASONS = ("CatchableExceptionOnRun", "GenericExceptionOnRun", "InternalErrorOnRun", "MainEncounteredError")
 
 
@@ -24,7 +26,7 @@ def run(arguments: Sequence[str]) -> int:
 
     result = dbtRunner(callbacks=[_hear]).invoke(list(arguments))
     if result.exception is not None:
-        print(result.exception)
+        print(without_values(str(result.exception)))
     return 0 if result.success else 1
 
 
@@ -37,7 +39,7 @@ def _hear(event: Any) -> None:
         if data.status == "fail":
             _tell(reason=f"test {data.node_info.node_name} found {data.num_failures} bad rows")
     elif name in _REASONS:
-        _tell(reason=" ".join(event.info.msg.split()))
+        _tell(reason=without_values(" ".join(event.info.msg.split())))
 
 
 def _tell(**told: object) -> None:

@@ -21,6 +21,8 @@ SHOWN_ROWS = 10
 """Source rows listed below a measure unless all are asked for."""
 SHOWN_MONTHS = 12
 """Months listed where a formula looks back over months."""
+NO_CASE = "no case of its formula holds"
+"""Why there is no line though nothing that the formula reads is absent."""
 
 
 @dataclass
@@ -95,8 +97,11 @@ class Evidence:
                 for text in self.figures(bare, step["plan"]):
                     node.add(text)
 
-    def missing(self, step: dict[str, Any], kind: str) -> list[str]:
-        """What a step's formula read and did not find: absent measures, figures without an entry for the employee."""
+    def missing(self, step: dict[str, Any], kind: str, values: bool = True) -> list[str]:
+        """What a step's formula read and did not find: absent measures, figures without an entry for the employee.
+
+        Without `values` nothing is said of what it did find: it may be pay.
+        """
         reasons = []
         for name in _names(step["inputs"]):
             prefix, _, bare = name.rpartition(".")
@@ -107,7 +112,7 @@ class Evidence:
                     reasons.append(f"{name} is absent")
             elif self._figure_rows(bare, step["plan"]) and not self.figures(bare, step["plan"]):
                 reasons.append(f"figure {bare} has no entry for this employee")
-        return reasons or [f"no case of its formula holds ({self._read(step, kind)})"]
+        return reasons or [NO_CASE + (f" ({self._read(step, kind)})" if values else "")]
 
     def _number(self, name: str) -> str:
         """What is known of a number of the employee that is no measure."""

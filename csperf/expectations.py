@@ -12,7 +12,8 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -72,9 +73,9 @@ def _library() -> Any:
 
 
 class Expectations:
-    """A Great Expectations context that lives for one run; `docs` is where its Data Docs are kept."""
+    """A Great Expectations context that lives for one run; `docs` is where its Data Docs are kept (None: nowhere)."""
 
-    def __init__(self, docs: Path) -> None:
+    def __init__(self, docs: Path | None) -> None:
         self._gx = _library()
         self._docs = docs
         self._context = self._gx.get_context(mode="ephemeral")
@@ -83,15 +84,16 @@ class Expectations:
         for name, site in dict(self._context.list_data_docs_sites()).items():
             shutil.rmtree(site["store_backend"]["base_directory"], ignore_errors=True)
             self._context.delete_data_docs_site(name)
-        self._context.add_data_docs_site(
-            "landing",
-            {
-                "class_name": "SiteBuilder",
-                "show_how_to_buttons": False,
-                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)},
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            },
-        )
+        if docs is not None:
+            self._context.add_data_docs_site(
+                "landing",
+                {
+                    "class_name": "SiteBuilder",
+                    "show_how_to_buttons": False,
+                    "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)},
+                    "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+                },
+            )
         self._results: list[Any] = []
         self._runs = 0
 
@@ -103,6 +105,18 @@ class Expectations:
         `config` is the DuckDB configuration that the file is open with. The result is kept for the Data Docs as the
         check of the dates `first` to `last` at the time `at`. A CsperfError when an expectation cannot be evaluated.
         """
+        with self._source(database, config) as source:
+            findings, result = self._check(source, suite)
+        self._keep(suite, result, first, last, at)
+        return findings
+
+    def find(self, database: Path, config: dict[str, Any], suites: Sequence[Suite]) -> list[list[Finding]]:
+        """Run suites as `validate` does one and keep nothing for the Data Docs."""
+        with self._source(database, config) as source:
+            return [self._check(source, suite)[0] for suite in suites]
+
+    @contextmanager
+    def _source(self, database: Path, config: dict[str, Any]) -> Iterator[Any]:
         self._runs += 1
         source = self._context.data_sources.add_sql(
             f"check-{self._runs}",
@@ -110,27 +124,28 @@ class Expectations:
             kwargs={"connect_args": {"config": config}},
         )
         try:
-            asset = source.add_table_asset(suite.dataset, table_name=suite.dataset)
-            batch = asset.add_batch_definition_whole_table("whole").get_batch()
-            gx_suite = self._gx.ExpectationSuite(
-                name=suite.dataset, meta={"notes": suite.about}, expectations=[rule.config for rule in suite.rules]
-            )
-            result = batch.validate(
-                gx_suite,
-                result_format={
-                    "result_format": "COMPLETE",
-                    "partial_unexpected_count": 0,
-                    "include_unexpected_rows": False,
-                    "unexpected_index_column_names": ["_business_date", "_row"],
-                },
-            )
-            findings = _findings(suite, result)
+            yield source
         finally:
             source.get_execution_engine().close()
             source.get_engine().dispose()
             self._context.data_sources.delete(f"check-{self._runs}")
-        self._keep(suite, result, first, last, at)
-        return findings
+
+    def _check(self, source: Any, suite: Suite) -> tuple[list[Finding], Any]:
+        asset = source.add_table_asset(suite.dataset, table_name=suite.dataset)
+        batch = asset.add_batch_definition_whole_table("whole").get_batch()
+        gx_suite = self._gx.ExpectationSuite(
+            name=suite.dataset, meta={"notes": suite.about}, expectations=[rule.config for rule in suite.rules]
+        )
+        result = batch.validate(
+            gx_suite,
+            result_format={
+                "result_format": "COMPLETE",
+                "partial_unexpected_count": 0,
+                "include_unexpected_rows": False,
+                "unexpected_index_column_names": ["_business_date", "_row"],
+            },
+        )
+        return _findings(suite, result), result
 
     def _keep(self, suite: Suite, result: Any, first: date, last: date, at: datetime) -> None:
         from great_expectations.core import RunIdentifier
@@ -149,7 +164,7 @@ class Expectations:
 
     def build_docs(self) -> Path | None:
         """Write the pages of this run's results and the index; the newest pages of each dataset are kept."""
-        if not self._results:
+        if not self._results or self._docs is None:
             return None
         for key in self._results:
             folder = self._docs / "validations" / key.expectation_suite_identifier.name
@@ -179,7 +194,7 @@ def _findings(suite: Suite, result: Any) -> list[Finding]:
         if failed is None or (failed and not query):
             raise CsperfError(
                 f"Rule {rule.check} of suite {suite.dataset} cannot be evaluated: {_why(item.exception_info)}; "
-                f"correct expectations/landing/{suite.dataset}.json."
+                f"correct {suite.path}."
             )
         findings.append(Finding(rule, int(failed), query))
     return findings

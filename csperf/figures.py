@@ -13,7 +13,6 @@ import duckdb
 
 from csperf.datasets import DATASETS
 from csperf.errors import CsperfError
-from csperf.extract import pay_date
 from csperf.periods import Month, Quarter
 from csperf.published import (
     CONDITION_COLUMNS,
@@ -28,6 +27,7 @@ from csperf.published import (
 )
 from csperf.retro import add_retro
 from csperf.settings import Settings
+from csperf.workdays import pay_date
 
 
 @contextmanager
@@ -39,7 +39,10 @@ def open_figures(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     if not settings.warehouse_path.is_file():
         raise CsperfError(f"There is no warehouse at {settings.warehouse_path}; land data with csperf run first.")
     # One thread: files that are written in order have the same bytes every time.
-    con = duckdb.connect(":memory:", config={"memory_limit": settings.memory_limit, "threads": 1})
+    con = duckdb.connect(
+        ":memory:",
+        config={"memory_limit": settings.memory_limit, "threads": 1, "temp_directory": str(settings.spill_dir)},
+    )
     try:
         con.execute("set timezone = 'UTC'")
         try:
@@ -90,6 +93,17 @@ def prepare_quarter(con: duckdb.DuckDBPyConnection, quarter: Quarter, revision: 
             f"insert into draft.{table} by name select {taken} from csperf.tiers.{source} where quarter = $quarter",
             {"quarter": str(quarter), "revision": revision},
         )
+
+
+def listed(con: duckdb.DuckDBPyConnection, period: Month | Quarter) -> list[str]:
+    """Numbers and names of everyone who is paid in the prepared month, or decided on in the prepared quarter."""
+    query = "select employee_id, name from draft.people"
+    if isinstance(period, Quarter):
+        query = (
+            "select employee_id, name from draft.decisions left join csperf.measures.roster_monthly as roster "
+            f"using (employee_id) where roster.month_start = date '{period.months[2].first_day}'"
+        )
+    return [str(text) for row in con.execute(query).fetchall() for text in row if text is not None]
 
 
 def quarter_digest(con: duckdb.DuckDBPyConnection) -> str:

@@ -59,6 +59,10 @@ TIER_RUN_COLUMNS = (
     "quarter varchar, revision integer, status varchar, input_digest varchar, policy_digest varchar, "
     "code_digest varchar, figures_digest varchar, employees bigint, row_count bigint, "
 ) + _WHO_AND_WHEN
+RELEASE_CHECK_COLUMNS = (
+    "pay_month varchar, revision integer, status varchar, check_name varchar, severity varchar, reason varchar, "
+    "checked_rows bigint, failed_rows bigint"
+)
 TABLES: Mapping[str, str] = {
     "tier_decisions": DECISION_COLUMNS,
     "tier_conditions": CONDITION_COLUMNS,
@@ -67,6 +71,7 @@ TABLES: Mapping[str, str] = {
     "retro_details": RETRO_COLUMNS,
     "corrections": CORRECTION_COLUMNS,
     "payroll_runs": PAYROLL_RUN_COLUMNS,
+    "release_checks": RELEASE_CHECK_COLUMNS,
 }
 
 
@@ -195,11 +200,11 @@ def load_published(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     """Fill schema `published` of the warehouse from the record and return the digest of the grades decided.
 
     Tables (types fixed even when empty): `tier_decisions`, `tier_conditions`, `pay_lines`, `retro_details` and
-    `corrections` hold published revisions only, all of them; `tier_runs` and `payroll_runs` have a row for a waiting
-    draft besides (status `draft` or `approved`). The digest covers the promotions and demotions in force (newest
-    revision of each quarter): it is what the figures of later months depend on. Each file is compared with its
-    manifest when it is read; CsperfError when the record is damaged. Nothing is read again while the record has not
-    changed.
+    `corrections` hold published revisions only, all of them; `tier_runs`, `payroll_runs` and `release_checks` have
+    rows for a waiting draft besides (status `draft` or `approved`). The digest covers the promotions and demotions in
+    force (newest revision of each quarter): it is what the figures of later months depend on. Each file is compared
+    with its manifest when it is read; CsperfError when the record is damaged. Nothing is read again while the record
+    has not changed.
     """
     con.execute("create schema if not exists published")
     payroll = list(_all(settings.payroll_dir))
@@ -271,6 +276,14 @@ def _fill(con: duckdb.DuckDBPyConnection, payroll: Sequence[Revision], tiers: Se
                 known |= {"refused_by": last["by"], "refused_at": last["at"], "refused_because": last["reason"]}
             row = [known.get(name, each.manifest.get(name)) for name in column_names(table)]
             con.execute(f"insert into published.{table} values ({', '.join('?' * len(row))})", row)
+    for each in payroll:
+        results = each.manifest.get("gate", {}).get("results", ())
+        rows = [[found[name] for name in ("check", "severity", "reason", "rows", "failed")] for found in results]
+        if rows:
+            about = [each.period, each.number, each.status]
+            con.executemany(
+                "insert into published.release_checks values (?, ?, ?, ?, ?, ?, ?, ?)", [[*about, *row] for row in rows]
+            )
 
 
 def _all(root: Path) -> Iterator[Revision]:

@@ -1,4 +1,5 @@
-"""Schema `quality` of the warehouse: what the checks of each delivery found, taken from the landing zone."""
+"""Schema `quality` of the warehouse: what the checks of each delivery found, taken from the landing zone, and what the
+release gate found in each month's drafts and revisions, taken from the record."""
 
 from __future__ import annotations
 
@@ -83,6 +84,37 @@ def load_quality(con: duckdb.DuckDBPyConnection, settings: Settings, partitions:
         con.execute("rollback")
         raise
     return len(new)
+
+
+PAYROLL = "payroll"
+"""The dataset that the release gate's results stand under; their version is the revision, or `draft`."""
+
+_RELEASE = f"""
+    with newest as (
+        select pay_month, max(revision) as revision from published.release_checks
+        where status = 'published' group by pay_month
+    )
+    select '{PAYROLL}' as dataset, last_day(cast(pay_month || '-01' as date)) as business_date,
+        if(status = 'published', printf('rev-%03d', checks.revision), 'draft') as version,
+        status = 'published' and checks.revision = newest.revision as in_force,
+        check_name, severity, reason, checked_rows, failed_rows, null::varchar as message
+    from published.release_checks as checks left join newest using (pay_month)
+"""
+
+
+def load_release_checks(con: duckdb.DuckDBPyConnection) -> None:
+    """Bring the release gate's results in `quality.results` up to schema `published`; nothing is written without need.
+
+    In force are those of each month's newest published revision.
+    """
+    there = f"select * from quality.results where dataset = '{PAYROLL}'"
+    differences = f"select count(*) from ((({there}) except ({_RELEASE})) union all (({_RELEASE}) except ({there})))"
+    if con.execute(differences).fetchone() == (0,):
+        return
+    con.execute("begin")
+    con.execute(f"delete from quality.results where dataset = '{PAYROLL}'")
+    con.execute(f"insert into quality.results {_RELEASE}")
+    con.execute("commit")
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:

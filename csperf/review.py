@@ -1,13 +1,79 @@
-"""What somebody who approves a month or quarter should know besides its totals: counts and warnings, no amounts."""
+"""What somebody who approves a month or quarter should know besides its totals: the release gate, counts and warnings.
+
+Only the page for the approver (`csperf.summary`) holds amounts; all else is without.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import duckdb
 
+from csperf import gate, summary
 from csperf.datasets import DATASETS
+from csperf.extract import Extract
 from csperf.periods import Month, Quarter
+from csperf.settings import Settings
+from csperf.storage import file_digest, write_bytes
 
 _SHOWN = 10  # names listed in a sentence; the rest is counted
+
+
+def review_month(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    month: Month,
+    revision: int,
+    folder: Path,
+    written: Extract,
+    names: bool = True,
+) -> dict[str, Any]:
+    """Look the prepared month over and write the approver's page beside its extract in `folder`, with names or without.
+
+    Returns the part of the manifest that says so: `files` and `parts` with the page, `counts`, `warnings`, `gate` and
+    `facts`.
+    """
+    paths = {part: folder / name for part, name in written.parts.items()}
+    found = gate.check_month(con, settings, month, paths["extract"], paths.get("leavers"))
+    facts = summary.month_facts(con, settings, month, revision)
+    warnings = [*found["warnings"], *month_warnings(con, month)]
+    page = summary.month_page(con, month, revision, facts, {**found, "warnings": warnings}, names)
+    return {
+        **_with_page(folder, page, written.files, written.parts),
+        "counts": month_counts(con),
+        "warnings": warnings,
+        "gate": found,
+        "facts": facts,
+    }
+
+
+def review_quarter(
+    con: duckdb.DuckDBPyConnection,
+    quarter: Quarter,
+    revision: int,
+    folder: Path,
+    files: Mapping[str, Mapping[str, object]],
+    parts: Mapping[str, str],
+) -> dict[str, Any]:
+    """Look a quarter's prepared decisions over and write the approver's page beside them; returns as `review_month`."""
+    facts = summary.quarter_facts(con, quarter)
+    return {
+        **_with_page(folder, summary.quarter_page(con, quarter, revision, facts), files, parts),
+        "counts": quarter_counts(con),
+        "warnings": missing_deliveries(con, quarter.months[0], quarter.months[2]),
+        "facts": facts,
+    }
+
+
+def _with_page(
+    folder: Path, page: str, files: Mapping[str, Mapping[str, object]], parts: Mapping[str, str]
+) -> dict[str, Any]:
+    path = folder / summary.PAGE
+    write_bytes(path, page.encode())
+    facts = {"sha256": file_digest(path), "rows": len(page.splitlines())}
+    return {"files": {**files, summary.PAGE: facts}, "parts": {**parts, "approval": summary.PAGE}}
 
 
 def month_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -22,20 +88,12 @@ def month_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def month_warnings(con: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
     """Sentences on what is odd about the prepared month; none of them keeps it from being approved."""
     text = str(month)
-    silent = _ids(
-        con, "select employee_id from draft.people anti join draft.lines using (employee_id) order by employee_id"
-    )
-    unpaid = _ids(
-        con,
-        "select distinct concat(employee_id, ' (', component, ')') from csperf.payroll.unpaid where month = ? "
-        "order by 1",
-        [text],
-    )
     stuck = _ids(con, "select distinct employee_id from draft.retro where still_due <> 0 order by employee_id")
     left = _ids(con, "select employee_id from draft.people where not active order by employee_id")
     negative = _ids(
         con,
-        "select employee_id from draft.lines where component_group <> 'contribution' "
+        "select employee_id from draft.lines semi join (select employee_id from draft.people where negative_pay) "
+        "using (employee_id) where component_group <> 'contribution' "
         "group by employee_id having sum(amount) < 0 order by employee_id",
     )
     director = _ids(
@@ -52,12 +110,8 @@ def month_warnings(con: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
         [str(before)],
     ).fetchall()[0][0]
     sentences = missing_deliveries(con, month, month)
-    if silent:
-        sentences.append(f"active but without any pay line: {_listed(silent)}")
-    if unpaid:
-        sentences.append(f"not paid until roster or plan is mended, `csperf explain` says why: {_listed(unpaid)}")
     if negative:
-        sentences.append(f"less than nothing to pay: {_listed(negative)}")
+        sentences.append(f"less than nothing to pay, as their plan allows: {_listed(negative)}")
     if stuck:
         sentences.append(f"pay does not go below zero, corrections stay due from: {_listed(stuck)}")
     if left:

@@ -74,7 +74,8 @@ def publish(settings: Settings) -> Served:
 @contextmanager
 def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the warehouse attached read-only as `csperf`."""
-    con = duckdb.connect(":memory:", config={"memory_limit": settings.memory_limit, "threads": settings.threads})
+    limits = {"memory_limit": settings.memory_limit, "threads": str(settings.threads)}
+    con = duckdb.connect(":memory:", config={**limits, "temp_directory": str(settings.spill_dir)})
     try:
         con.execute("set timezone = 'UTC'")
         con.execute(f"attach {quoted(settings.warehouse_path)} as csperf (read_only)")

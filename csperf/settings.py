@@ -32,11 +32,27 @@ class Settings(BaseSettings):
     )
     approver: str | None = Field(None, description="Who approves unattended runs; empty: a person answers in Airflow")
     preparer: str = Field("csperf", description="Who prepares drafts; the approver must be someone else")
+    approver_on_list: bool = Field(False, description="Whether an approver may be paid or graded by what he approves")
+    total_limit: float = Field(
+        0.3, gt=0, description="Share by which a month's total gross may differ from the month before's"
+    )
+    head_count_limit: float = Field(
+        0.3, gt=0, description="Share by which a month's head count may differ from the month before's"
+    )
+    change_shown: float = Field(
+        0.2, gt=0, description="Share of change in a person's gross from which the approver is told of it"
+    )
     serving_url: str | None = Field(None, description="PostgreSQL URL to serve the tables from, besides the BI copy")
+    extract_language: Literal["codes", "zh", "en", "both"] = Field(
+        "codes", description="What heads the columns of an extract: their codes, Chinese, English or both languages"
+    )
+    extract_names: bool = Field(True, description="Whether extracts name the employees; without, their numbers alone")
+    extract_layout: Path | None = Field(None, description="YAML file with the payroll system's own columns")
+    asked_by: str | None = Field(None, description="Who looks pay up; empty: asked for on a terminal")
     memory_limit: str = Field("1200MB", description="Memory DuckDB may take in one process")
     threads: int = Field(2, ge=1, description="Threads DuckDB may use in one process")
 
-    @field_validator("home", "source_root", "policy_dir")
+    @field_validator("home", "source_root", "policy_dir", "extract_layout")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value is not None else None
@@ -61,6 +77,11 @@ class Settings(BaseSettings):
     @property
     def warehouse_path(self) -> Path:
         return self.home / "warehouse" / "csperf.duckdb"
+
+    @property
+    def spill_dir(self) -> Path:
+        """Where a connection puts what its memory cannot hold, pay included: not where a command was started."""
+        return self.warehouse_path.with_name("spill")
 
     @property
     def serving_path(self) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from csperf.errors import UsageError
+from csperf.extract.form import cell_text
 from csperf.settings import Settings
 from csperf.simulate import (
     CONTRIBUTION,
@@ -295,7 +296,8 @@ def csv_text(simulation: Simulation, names: bool) -> str:
         who = line.person
         named = (who.name,) if names else ()
         amounts = (line.before, line.after, line.difference)
-        writer.writerow((line.month, who.employee_id, *named, who.team, who.plan, line.component, line.group, *amounts))
+        row = (line.month, who.employee_id, *named, who.team, who.plan, line.component, line.group, *amounts)
+        writer.writerow(map(cell_text, row))
     return text.getvalue().rstrip()
 
 

@@ -36,7 +36,9 @@ class PeriodStatus:
     """A month or quarter: `state` is open, draft, approved or published; `by` and `at` say who brought it there.
 
     While a draft of a next revision waits, `revision` is still the published one. `refused` is the last refusal of
-    that draft. QA figures only for months that are built.
+    that draft, `refusals` how often it was refused, `sent_back` whether it was since it was prepared; `stopped` counts
+    what the release gate stops a draft for, `overridden` says who published against the gate. QA figures only for
+    months that are built.
     """
 
     period: str
@@ -45,6 +47,10 @@ class PeriodStatus:
     by: str | None = None
     at: str | None = None
     refused: str | None = None
+    refusals: int = 0
+    sent_back: bool = False
+    stopped: int = 0
+    overridden: str | None = None
     employees: int | None = None
     drawn: int | None = None
     reviewed: int | None = None
@@ -140,14 +146,19 @@ def _period(settings: Settings, period: Month | Quarter, figures: dict[str, Any]
     if shown is None:
         return PeriodStatus(str(period), "open", number, **figures)
     step = "prepared" if shown.status == "draft" else "approved"
-    told = shown.manifest.get("refusals") if shown.status == "draft" else None
+    told = shown.manifest.get("refusals", ())
+    override = shown.manifest.get("override")
     return PeriodStatus(
         str(period),
         shown.status,
         number,
         by=str(shown.manifest[f"{step}_by"]),
         at=str(shown.manifest["published_at" if shown.status == "published" else f"{step}_at"]),
-        refused="{by} refused it at {at}: {reason}".format(**told[-1]) if told else None,
+        refused="{by} refused it at {at}: {reason}".format(**told[-1]) if told and shown.status == "draft" else None,
+        refusals=len(told),
+        sent_back=shown.status == "draft" and bool(told) and told[-1]["at"] >= shown.manifest["prepared_at"],
+        stopped=len(shown.manifest.get("gate", {}).get("blocked", ())) if shown.status == "draft" else 0,
+        overridden="published against the release gate by {by}: {reason}".format(**override) if override else None,
         **figures,
     )
 
@@ -196,12 +207,21 @@ def sentences(status: Status) -> list[str]:
     elif status.unbuilt:
         lines.append(f"{status.unbuilt} landed deliveries are not built yet; run csperf build.")
     for period in (*status.months, *status.quarters):
-        if period.state == "draft":
+        if period.stopped:
+            lines.append(
+                f"The release gate stops the draft of {period.period} for {period.stopped} reasons; csperf close-month "
+                f"{period.period} lists them."
+            )
+        elif period.sent_back:
+            lines.append(f"The draft of {period.period} was refused; mend what is wrong and close it again.")
+        elif period.state == "draft":
             lines.append(f"The draft of {period.period} waits for approval.")
         if period.state == "approved":
             lines.append(f"{period.period} is approved and its publication was stopped; close it again to publish it.")
         if period.refused:
             lines.append(f"{period.period}: {period.refused}")
+        if period.overridden:
+            lines.append(f"{period.period} was {period.overridden}")
     return lines
 
 
@@ -213,11 +233,11 @@ def _periods(title: str, periods: Sequence[PeriodStatus]) -> Any:
     for heading in ("state", "by", "at"):
         table.add_column(heading)
     with_figures = any(entry.employees is not None for entry in periods)
-    for heading in ("revision", *(("employees", "QA drawn", "reviewed", "missing") if with_figures else ())):
+    for heading in ("revision", "refused", *(("employees", "QA drawn", "reviewed", "missing") if with_figures else ())):
         table.add_column(heading, justify="right")
     for entry in periods:
         figures = (entry.employees, entry.drawn, entry.reviewed, entry.missing_reviews) if with_figures else ()
-        shown = (entry.revision, *figures)
+        shown = (entry.revision, entry.refusals or None, *figures)
         told = (entry.period, entry.state, entry.by or "", entry.at or "")
         table.add_row(*told, *("" if number is None else f"{number:,}" for number in shown))
     return table

@@ -1,4 +1,4 @@
-"""The suites in `expectations/landing/`: what a delivery must satisfy, read from JSON and checked for form.
+"""The suites in `expectations/`: what a delivery (`landing/`) and a month's draft (`payroll/`) must satisfy, as JSON.
 
 A suite is a Great Expectations suite. Each expectation says in its `meta` what csperf does about it:
 
@@ -9,6 +9,7 @@ A suite is a Great Expectations suite. Each expectation says in its `meta` what 
 - `reason`: why the rule is there;
 - `waits_for` and `column`, where a row may become good later: by an id in that column that a later delivery of
   the named dataset brings;
+- `structural`, of a month's draft: nobody may override it;
 - `keeps_first`, for the rule that keys are unique: of equal keys the first otherwise good row stays.
 
 A query of an UnexpectedRowsExpectation gives `_business_date`, and `_row` where rows are to be set aside.
@@ -30,6 +31,7 @@ from csperf.settings import PROJECT_ROOT
 
 Severity = Literal["block", "quarantine", "warn"]
 SUITES_DIR = PROJECT_ROOT / "expectations" / "landing"
+PAYROLL_SUITES_DIR = PROJECT_ROOT / "expectations" / "payroll"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Rule:
     waits_for: str | None = None
     column: str | None = None
     keeps_first: bool = False
+    structural: bool = False
 
     @property
     def config(self) -> dict[str, Any]:
@@ -59,12 +62,13 @@ class Rule:
 
 @dataclass(frozen=True)
 class Suite:
-    """A dataset's suite; `digest` changes whenever a rule does."""
+    """A dataset's suite, or that of a table of a month's draft; `digest` changes whenever a rule does."""
 
     dataset: str
     about: str
     rules: tuple[Rule, ...]
     digest: str
+    path: Path
 
     def rule(self, check: str) -> Rule:
         """The rule of that name; a KeyError when there is none."""
@@ -91,7 +95,7 @@ def load_suite(dataset: str, folder: Path = SUITES_DIR) -> Suite:
     if doubled:
         raise CsperfError(f"The suite {path} names {', '.join(doubled)} twice; give each rule a name of its own.")
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return Suite(dataset, about, rules, hashlib.sha256(canonical.encode()).hexdigest())
+    return Suite(dataset, about, rules, hashlib.sha256(canonical.encode()).hexdigest(), path)
 
 
 def _rule(item: dict[str, Any]) -> Rule:

@@ -16,7 +16,7 @@ import duckdb
 from csperf import figures, kept_policies, landing, published
 from csperf.basis import Basis, Before, basis_of, ledger_code
 from csperf.errors import CsperfError, UsageError
-from csperf.extract import write_extract
+from csperf.extract import kept_form, write_extract
 from csperf.periods import Month
 from csperf.progress import Progress, silent
 from csperf.published import RETRO_PREFIX, Revision, column_names, revisions
@@ -48,10 +48,15 @@ class Verified:
 
 
 def verify(
-    settings: Settings, month: Month | None = None, revision: int | None = None, progress: Progress | None = None
+    settings: Settings,
+    month: Month | None = None,
+    revision: int | None = None,
+    progress: Progress | None = None,
+    amounts: bool = False,
 ) -> list[Verified]:
     """Prove one published revision, all of a month, or all there are, in the order of months and revisions.
 
+    With `amounts` differences say what was published and what comes out, which is pay; else only where they are.
     CSPERF_HOME is locked meanwhile and nothing in it changes. UsageError when there is no such revision.
     """
     told = progress or silent
@@ -71,12 +76,12 @@ def verify(
             done = []
             for number, each in enumerate(wanted):
                 told(f"verify {each.period} revision {each.number}", number, len(wanted))
-                done.append(_verify(settings, each, scratch, checked, told))
+                done.append(_verify(settings, each, scratch, checked, told, amounts))
         return done
 
 
 def _verify(
-    settings: Settings, revision: Revision, scratch: Replay, checked: dict[Path, str], told: Progress
+    settings: Settings, revision: Revision, scratch: Replay, checked: dict[Path, str], told: Progress, amounts: bool
 ) -> Verified:
     result = Verified(revision.period, revision.number, code_changed=False)
     damages = published.damages(revision)
@@ -96,8 +101,9 @@ def _verify(
     computed = scratch.build(basis, month, told)
     with figures.open_figures(computed) as con, scratch_dir(computed, "verify") as folder:
         figures.prepare_month(con, month, revision.number)
-        write_extract(con, folder, month)
-        return _with(result, differences=list(_differences(con, revision, folder)))
+        plans = kept_policies.kept_plans(computed, basis.policies)
+        write_extract(con, folder, month, kept_form(revision.manifest), plans)
+        return _with(result, differences=list(_differences(con, revision, folder, amounts)))
 
 
 def _with(
@@ -150,7 +156,7 @@ def _damaged_record(root: Path, periods: Mapping[str, Before]) -> Iterator[str]:
 # ---- the figures ----------------------------------------------------------------------------------------------
 
 
-def _differences(con: duckdb.DuckDBPyConnection, revision: Revision, folder: Path) -> Iterator[str]:
+def _differences(con: duckdb.DuckDBPyConnection, revision: Revision, folder: Path, amounts: bool) -> Iterator[str]:
     """Line by line what came out otherwise, then each file whose bytes differ."""
     lines = revision.file("lines")
     assert lines is not None  # every month has lines, be there none in them
@@ -161,8 +167,8 @@ def _differences(con: duckdb.DuckDBPyConnection, revision: Revision, folder: Pat
         "where was is distinct from now order by 1, 2"
     ).fetchall()
     for employee, component, was, now in rows:
-        yield f"{revision.period} {employee} {component}: {_told(was, now)}."
-    yield from _wrong_causes(con, revision)
+        yield f"{revision.period} {employee} {component}: {_told(was, now, amounts)}."
+    yield from _wrong_causes(con, revision, amounts)
     for name, facts in revision.manifest["files"].items():
         path = folder / name
         if path.is_file() and name in _computed(revision) and file_digest(path) != facts["sha256"]:
@@ -172,7 +178,7 @@ def _differences(con: duckdb.DuckDBPyConnection, revision: Revision, folder: Pat
             yield f"{revision.path / name} did not come out at all."
 
 
-def _wrong_causes(con: duckdb.DuckDBPyConnection, revision: Revision) -> Iterator[str]:
+def _wrong_causes(con: duckdb.DuckDBPyConnection, revision: Revision, amounts: bool) -> Iterator[str]:
     """What the published causes do not explain: a difference to the revision before, or a retro line paid."""
     con.execute("create or replace temp table causes as from published.corrections where false")
     causes = revision.file("corrections")
@@ -190,17 +196,21 @@ def _wrong_causes(con: duckdb.DuckDBPyConnection, revision: Revision) -> Iterato
         {"month": revision.period, "revision": revision.number, "prefix": RETRO_PREFIX},
     ).fetchall()
     for employee, component, amount in rows:
-        yield f"{revision.period} {employee} {component}: {amount} of the difference has no cause on record."
+        what = f"{amount} of the difference" if amounts else "a part of the difference"
+        yield f"{revision.period} {employee} {component}: {what} has no cause on record."
 
 
 def _computed(revision: Revision) -> set[str]:
     parts = revision.manifest["parts"]
-    return {parts[part] for part in ("extract", "sheet", "lines", "retro", "leavers") if part in parts}
+    return {parts[part] for part in ("extract", "sheet", "lines", "retro", "leavers", "export") if part in parts}
 
 
-def _told(was: dict[str, object] | None, now: dict[str, object] | None) -> str:
+def _told(was: dict[str, object] | None, now: dict[str, object] | None, amounts: bool) -> str:
     if was is None or now is None:
         only = was or now or {}
-        return f"{only['amount']} {'was published and does not come out' if was else 'comes out and was not published'}"
+        what = only["amount"] if amounts else "a line"
+        return f"{what} {'was published and does not come out' if was else 'comes out and was not published'}"
     changed = [name for name in column_names("pay_lines") if was[name] != now[name]]
+    if not amounts:
+        return f"{', '.join(changed)} came out otherwise than published"
     return ", ".join(f"{name} was published as {was[name]} and comes out as {now[name]}" for name in changed)

@@ -1,4 +1,7 @@
-"""What the commands show of what the steps return: tables for the terminal and sentences. No pay amounts."""
+"""What the commands show of what the steps return: tables for the terminal and sentences.
+
+No pay amounts, but in the approver's page of a draft, which goes to a terminal alone.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from csperf.console import facts
+from csperf.console import facts, is_terminal
 from csperf.settings import Settings
 
 if TYPE_CHECKING:
     from csperf.closing import Backfilled, Closed
+    from csperf.lookups import Lookups
     from csperf.nightly import RunReport
+    from csperf.published import Revision
     from csperf.verify import Verified
     from csperf.warehouse import BuildReport
 
@@ -71,14 +76,52 @@ def closed(done: Closed) -> list[Any]:
         ("digest", draft.digest[:16]),
     ]
     parts: list[Any] = [facts(f"{draft.period}: {done.outcome}", rows)]
-    parts += [f"Note: {warning}" for warning in draft.warnings]
     if done.revision is not None and done.outcome == "published":
-        return [*parts, f"Published in {done.revision.path}"]
-    command = "close-quarter" if "Q" in draft.period else "close-month"
-    return [
-        *parts,
-        f"The draft is in {draft.path}; to publish it: csperf {command} {draft.period} --approved-by NAME",
-    ]
+        parts += [f"Note: {warning}" for warning in draft.warnings]
+        return [*parts, *_overridden(done.revision), f"Published in {done.revision.path}"]
+    if is_terminal():
+        from rich.markdown import Markdown
+
+        parts.append(Markdown(draft.page.read_text(encoding="utf-8")))
+    else:
+        parts += [*draft.notes, *(f"Note: {warning}" for warning in draft.warnings)]
+    parts.append(f"The draft is in {draft.path}; what its approver looks at, with the amounts: {draft.page}")
+    if not done.stopped:
+        command = "close-quarter" if "Q" in draft.period else "close-month"
+        parts += [
+            f"To publish it: csperf {command} {draft.period} --approved-by NAME",
+            f"To refuse it: csperf refuse {draft.period} --by NAME --why TEXT",
+        ]
+    return parts
+
+
+def stopped(done: Closed) -> list[str]:
+    """What the release gate stops a month for, a sentence each, and what may be done about it."""
+    period, left = done.draft.period, len(done.stopped)
+    first = f"{period} stays a draft: the release gate stops it for {left} reason{'s' * (left > 1)}."
+    if done.draft.final:
+        last = f"Mend that and close it again; {len(done.draft.final)} of it nobody can override."
+    else:
+        last = f"Mend that and close it again, or: csperf close-month {period} --approved-by NAME --override REASON"
+    return [first, *done.stopped, last]
+
+
+def refused(done: Revision) -> list[str]:
+    """That a draft was refused."""
+    last = done.manifest["refusals"][-1]
+    return [f"{last['by']} refused the draft of {done.period}: {last['reason']}. It stays in {done.path}."]
+
+
+def _overridden(revision: Revision) -> list[str]:
+    override = revision.manifest.get("override")
+    return (
+        [
+            f"{override['by']} overrode the release gate ({override['reason']}):",
+            *(f"  {sentence}" for sentence in override["overridden"]),
+        ]
+        if override
+        else []
+    )
 
 
 def verified(done: Sequence[Verified]) -> list[Any]:
@@ -105,6 +148,23 @@ def not_proven(done: Sequence[Verified]) -> list[str]:
             told.append(f"{what} comes out otherwise than it was published{since}:")
             told += [f"  {difference}" for difference in each.differences]
     return list(dict.fromkeys(told))
+
+
+def lookups(log: Lookups, employee: str | None, by: str | None) -> list[Any]:
+    """The look-ups of pay, those of one employee or by one person if named, and the digest that the log ends with."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Look-ups of pay", title_justify="left")
+    for heading in ("at", "by", "account", "employee", "month", "command", "why"):
+        table.add_column(heading, overflow="fold")
+    for each in log.found:
+        # Who shows everybody's pay shows this employee's too.
+        whose = employee in (None, each.employee) or each.employee == "*"
+        if whose and (by is None or by.casefold() in (each.by.casefold(), each.account.casefold())):
+            cells = (each.at, each.by, each.account, each.employee, each.month, each.kind, each.why or "")
+            table.add_row(*map(Text, cells))
+    return [table, f"Lines in the log: {log.lines:,}; digest of the last: {log.digest}"]
 
 
 def backfilled(done: Backfilled, settings: Settings) -> list[Any]:

@@ -26,7 +26,7 @@ from csperf.policy.library import plans_digest, reads_gross_before
 from csperf.policy.store import load_policies
 from csperf.progress import Progress, silent
 from csperf.published import load_published
-from csperf.quality import insert_rows, load_quality
+from csperf.quality import insert_rows, load_quality, load_release_checks
 from csperf.settings import PROJECT_ROOT, Settings
 from csperf.storage import PRIVATE_FILE, home_lock, private_dir
 from csperf.workdays import numbered_days
@@ -132,6 +132,7 @@ def build(
             chunks = _stale_chunks(con)
             _withdraw_marks(con)
             load_quality(con, settings, partitions)
+            load_release_checks(con)
         for number, chunk in enumerate(chunks[:-1], start=1):
             _choose_dates(settings, chunk)
             told(f"days {chunk[0]} to {chunk[-1]}", number, len(chunks))

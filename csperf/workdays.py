@@ -1,4 +1,5 @@
-"""The Chinese working calendar, with its make-up workdays (调休); Monday to Friday in years not announced yet."""
+"""The Chinese working calendar, with its make-up workdays (调休), and when a month is paid by it; Monday to Friday in
+years not announced yet."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from datetime import date, timedelta
 from typing import Literal
 
 import chinese_calendar
+
+from csperf.periods import Month
 
 DayKind = Literal["workday", "restday", "holiday"]
 
@@ -42,3 +45,15 @@ def numbered_days(first: date, last: date) -> list[tuple[date, int]]:
         number += is_working_day(day)
         numbered.append((day, number))
     return numbered
+
+
+def pay_date(rule: str | None, month: Month) -> date:
+    """When a month is paid by a plan's rule: the 25th of the next or the same month, or its last working day."""
+    if rule == "same_month_25":
+        return month.first_day.replace(day=25)
+    if rule == "last_working_day":
+        day = month.last_day
+        while not is_working_day(day):
+            day -= timedelta(days=1)
+        return day
+    return month.plus(1).first_day.replace(day=25)

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from csperf.orchestration import runs, steps
-from csperf.orchestration.approval import Approval
+from csperf.orchestration.approval import FORM, Approval
 from csperf.orchestration.common import (
     DEFAULT_ARGS,
     PAYROLL,
@@ -25,12 +25,13 @@ from csperf.settings import load_settings
 DOC = """\
 At 06:00 on the 21st, for the month before (parameter `month`: another one). **draft** builds the month and writes
 its extract into a private folder, **approve** asks a person in *Required Actions*, **publish** makes the draft the next
-revision, **serve** shows it.
+revision, **serve** shows it. Draft fails with what the release gate stops the month for; a rejection is kept with the
+draft, with its reason, and nothing is published.
 
-Publish checks for itself that the answer is Approve, that neither the preparer nor whoever started the run gave it,
-and that the figures are those that were approved; a task marked as success by hand publishes nothing. A month whose
-figures are published already is skipped. Started by its schedule or by a person, never by an asset: running nights
-again pays nobody.
+Publish checks for itself that the answer is Approve, that neither the preparer, whoever started the run nor anybody on
+the list gave it, and that the figures are those that were approved; a task marked as success by hand publishes
+nothing. A month whose figures are published already is skipped. Started by its schedule or by a person, never by an
+asset: running nights again pays nobody.
 """
 
 
@@ -67,6 +68,7 @@ def csperf_monthly() -> None:
         task_id="approve",
         subject="Payroll {{ ti.xcom_pull(task_ids='draft')['period'] }}",
         body="{{ ti.xcom_pull(task_ids='draft')['body'] }}",
+        params=FORM,
         retries=0,
     )
     drafted >> approve

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from csperf.orchestration import runs, steps
-from csperf.orchestration.approval import Approval
+from csperf.orchestration.approval import FORM, Approval
 from csperf.orchestration.common import (
     DEFAULT_ARGS,
     POOL,
@@ -27,9 +27,11 @@ quarter and writes who would be promoted or demoted, and by which conditions, in
 person in *Required Actions*, **publish** makes the draft the next revision, **serve** builds the months that the new
 grades reach and shows them.
 
-Publish checks for itself that the answer is Approve, that neither the preparer nor whoever started the run gave it,
-and that the decisions are those that were approved; a task marked as success by hand publishes nothing. A quarter
-whose decisions are published already is skipped.
+A rejection is kept with the draft, with its reason, and nothing is published.
+
+Publish checks for itself that the answer is Approve, that neither the preparer, whoever started the run nor anybody
+whose grade is decided gave it, and that the decisions are those that were approved; a task marked as success by hand
+publishes nothing. A quarter whose decisions are published already is skipped.
 """
 
 
@@ -66,6 +68,7 @@ def csperf_quarterly() -> None:
         task_id="approve",
         subject="Grade decisions {{ ti.xcom_pull(task_ids='draft')['period'] }}",
         body="{{ ti.xcom_pull(task_ids='draft')['body'] }}",
+        params=FORM,
         retries=0,
     )
     drafted >> approve

@@ -244,7 +244,7 @@ class Stack:
                 return
         raise RuntimeError(f"{dag} {run} ended with {task} not {state}: {self.tasks(dag, run, user)}")
 
-    def answer(self, dag: str, run: str, user: str, option: str = "Approve") -> None:
+    def answer(self, dag: str, run: str, user: str, option: str = "Approve", reason: str = "") -> None:
         """Answer a waiting approval as a user, after a pause such as a person takes to read it.
 
         Airflow's scheduler learns a few seconds late that the asking process has ended. An answer before that wakes the
@@ -255,7 +255,7 @@ class Stack:
             "PATCH",
             f"dags/{dag}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails",
             user,
-            {"chosen_options": [option], "params_input": {}},
+            {"chosen_options": [option], "params_input": {"reason": reason}},
         )
 
     def task_log(self, dag: str, run: str, task: str, user: str, attempt: int = 1) -> str:

@@ -16,7 +16,9 @@ def csperf(*arguments: str, home: Path, **variables: str) -> subprocess.Complete
     """Run `csperf` as its own process."""
     environment = os.environ | {"CSPERF_HOME": str(home)} | variables
     command = [sys.executable, "-m", "csperf", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 def test_help_is_quick_and_lists_every_command(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_the_record_is_private(settings: Settings) -> None:
     assert {oct(path.stat().st_mode & 0o777) for path in (folder, folder.parent, folder.parent.parent)} == {"0o700"}
     assert {oct(path.stat().st_mode & 0o777) for path in folder.iterdir()} == {"0o600"}
     assert {path.name for path in folder.iterdir()} == {
-        "payroll_2026-07.csv", "payroll_2026-07.xlsx", "pay_lines_2026-07.parquet", "manifest.json"
+        "payroll_2026-07.csv", "payroll_2026-07.xlsx", "pay_lines_2026-07.parquet", "approval.md", "manifest.json"
     }  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_equal_figures_in_another_home_give_equal_bytes(settings: Settings, tmp_
         close(each, JULY)
     here, there = ({name: content for name, (content, _) in files_of(each).items()} for each in (settings, other))
     assert here == there
-    assert len(here) == 4
+    assert len(here) == 5
 
 
 def test_an_incomplete_month_is_refused(settings: Settings) -> None:
@@ -149,7 +149,7 @@ def test_missing_days_are_told_to_the_approver(settings: Settings) -> None:
     Worked({"2026-07": {"E1": PAY}}, gaps=["2026-07-03", "2026-07-09"]).write(settings)
     drafted = closing.draft_month(settings, JULY, WHEN)
     assert "attendance: no accepted delivery on 2 days between 2026-07-03 and 2026-07-09" in drafted.warnings
-    assert "active but without any pay line: E2, E3" in drafted.warnings
+    assert "E2, E3: no pay line on plan cs_2017, and no paid day in the month." in drafted.warnings
     assert "for the director to rule on: E3" in drafted.warnings
 
 
@@ -230,9 +230,8 @@ def on_event(name, arguments):
         seen += 1
 settings, month = Settings(home=Path(sys.argv[1])), Month(2026, 7)
 when = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
-drafted = closing.draft_month(settings, month, when)
 sys.addaudithook(on_event)
-closing.publish_month(settings, month, drafted.digest, "Demo Director", when)
+closing.publish_month(settings, month, sys.argv[3], "Demo Director", when)
 print(seen)
 """
 
@@ -249,7 +248,8 @@ def published_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, 
 
 def _run_killed(home: Path, at: int) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
-    command = [sys.executable, "-c", _KILLED, str(home), str(at)]
+    drafted = closing.draft_month(Settings(home=home), JULY, WHEN)
+    command = [sys.executable, "-c", _KILLED, str(home), str(at), drafted.digest]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
 

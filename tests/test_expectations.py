@@ -25,7 +25,7 @@ def test_the_library_is_the_one_that_the_patch_was_tried_on() -> None:
 
 
 def suite(*rules: Rule) -> Suite:
-    return Suite("calls", "demo", rules, hashlib.sha256(b"x").hexdigest())
+    return Suite("calls", "demo", rules, hashlib.sha256(b"x").hexdigest(), Path("calls.json"))
 
 
 def rule(check: str, type_: str = "unexpected_rows_expectation", **kwargs: Any) -> Rule:

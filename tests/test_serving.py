@@ -185,15 +185,15 @@ def test_a_new_column_replaces_the_table_and_a_view_on_others_lives_on(served: S
 def test_a_failure_leaves_the_last_night_in_place(served: Settings, server: str) -> None:
     serving.publish(served)
     with postgres.connect(server) as con, con.cursor() as cursor:
-        cursor.execute("alter table quality.results add constraint small check (failed < 4)")
+        cursor.execute("alter table quality.results add constraint small check (failed_rows < 4)")
         con.commit()
     write(served, months=("2026-07", "2026-08"))
     with duckdb.connect(str(served.warehouse_path)) as con:
-        con.execute("update quality.results set failed = 5")
+        con.execute("update quality.results set failed_rows = 5")
     with pytest.raises(CsperfError, match="still shows the last night"):
         serving.publish(served)
     assert query(server, "select count(*) from scorecards.scorecard_monthly") == [(3,)]
-    assert Decimal(str(query(server, "select failed from quality.results")[0][0])) == 3
+    assert Decimal(str(query(server, "select failed_rows from quality.results where dataset = 'calls'")[0][0])) == 3
 
 
 def test_an_unreachable_server_is_told_without_its_password(settings: Settings) -> None:

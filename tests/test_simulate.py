@@ -273,8 +273,10 @@ def test_decisions_that_would_change_are_told(what_if: WhatIf) -> None:
     assert decision["after"] == "promote to intermediate from 2026-10-01"
 
 
-def test_nothing_in_home_is_touched_and_the_file_is_private(what_if: WhatIf) -> None:
-    assert what_if.before == what_if.after
+def test_nothing_in_home_is_touched_but_the_log_of_lookups_and_the_file_is_private(what_if: WhatIf) -> None:
+    log = {f"payroll/{name}" for name in ("lookups.jsonl", "lookups.head", ".lookups.lock")}
+    assert what_if.before == {name: content for name, content in what_if.after.items() if name not in log}
+    assert b'"2026-07..2026-09", "kind": "simulate"' in what_if.after["payroll/lookups.jsonl"][0]
     assert what_if.mode == 0o600
     assert what_if.printed.startswith("Written to ") and "ann" not in what_if.printed
 

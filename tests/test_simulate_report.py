@@ -77,9 +77,9 @@ def test_markdown_can_be_pasted_and_csv_has_every_line() -> None:
     assert "Demo" not in markdown(made, everybody=False, names=False)
     assert csv_text(made, names=True).splitlines() == [
         "month,employee_id,name,team,plan,component,component_group,before,after,difference",
-        '2026-09,E|1,"=Demo, Ä*",T1,p_1,bonus,pay,,33.33,33.33',
-        '2026-09,E|1,"=Demo, Ä*",T1,p_1,fund,contribution,10.00,10.33,0.33',
-        '2026-09,E|1,"=Demo, Ä*",T1,p_1,wage,pay,1000.00,1000.00,0.00',
+        '2026-09,E|1,"\'=Demo, Ä*",T1,p_1,bonus,pay,,33.33,33.33',
+        '2026-09,E|1,"\'=Demo, Ä*",T1,p_1,fund,contribution,10.00,10.33,0.33',
+        '2026-09,E|1,"\'=Demo, Ä*",T1,p_1,wage,pay,1000.00,1000.00,0.00',
         "2026-09,E2,Demo Bo,,p_1,wage,pay,1000.00,999.90,-0.10",
     ]
     assert csv_text(made, names=False).splitlines()[1] == "2026-09,E|1,T1,p_1,bonus,pay,,33.33,33.33"

@@ -94,6 +94,8 @@ def test_a_period_goes_from_open_over_draft_to_published_with_who_and_when(setti
     assert shown() == ("draft", None, "csperf", "2026-08-21T06:00:00+00:00")
     sentence = "2026-07: Demo Director refused it at 2026-08-21T09:00:00+00:00: E1 was on leave"
     assert sentence in sentences(look(settings))
+    assert "The draft of 2026-07 was refused; mend what is wrong and close it again." in sentences(look(settings))
+    assert "The draft of 2026-07 waits for approval." not in sentences(look(settings))
     answered, done = datetime(2026, 8, 22, 9, tzinfo=UTC), datetime(2026, 8, 22, 10, tzinfo=UTC)
     closing.publish_month(settings, Month(2026, 7), drafted.digest, "Demo Director", answered, done)
     assert shown() == ("published", 1, "Demo Director", "2026-08-22T10:00:00+00:00")

@@ -54,7 +54,12 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     own.write_text(shipped.replace("value: 3000", "value: 3100"), encoding="utf-8")
     chats(settings, JUNE, 5)
     closing.close_month(settings, JUNE, "Demo Director", WHEN)
-    closing.close_month(settings, JULY, "Demo Director", WHEN)
+    layout = root / "layout.yaml"
+    layout.write_text("columns: [{column: employee_id, name: 工号}]\nrest: 应发\n", encoding="utf-8")
+    # July in another form, which neither the settings nor the file say any more when it is proven.
+    form = {"extract_language": "zh", "extract_names": False, "extract_layout": layout}
+    closing.close_month(settings.model_copy(update=form), JULY, "Demo Director", WHEN)
+    layout.unlink()
     return settings
 
 
@@ -72,7 +77,8 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_every_revision_is_proven_though_the_plan_and_the_data_have_changed(closed: Settings) -> None:
+def test_every_revision_is_proven_though_plan_data_and_form_have_changed(closed: Settings) -> None:
+    assert (closed.payroll_dir / "2026-07/rev-001/export_2026-07.csv").read_text("utf-8-sig").startswith("工号,应发")
     before = {path: path.read_bytes() for path in closed.payroll_dir.rglob("*") if path.is_file()}
     shutil.copytree(closed.warehouse_path.parent, closed.home.parent / "kept")
     closed.warehouse_path.unlink()  # nothing is taken from the warehouse
@@ -143,7 +149,7 @@ def test_other_code_is_told_and_what_it_changes_line_by_line(
     model.write_text(text.replace("cast(amount as", "cast(amount + 1 as"))
     monkeypatch.setattr("csperf.dbt_call.DBT_PROJECT", project)
     monkeypatch.setattr(warehouse, "CODE", (project / "models", *warehouse.CODE[1:]))
-    (done,) = verify(copied, JULY, 1)
+    (done,) = verify(copied, JULY, 1, amounts=True)
     assert done.code_changed and not done.equal and not done.damages
     assert done.differences[0] == ("2026-07 A base_pay: amount was published as 3100.00 and comes out as 3101.00.")
     assert any("payroll_2026-07.csv came out with other bytes" in each for each in done.differences)

@@ -14,6 +14,7 @@ from csperf.kept_policies import by_policies, keep_policies
 from csperf.periods import Month, Quarter
 from csperf.policy.store import load_policies
 from csperf.published import load_published
+from csperf.quality import _RESULTS
 from csperf.settings import Settings
 
 PEOPLE = {
@@ -39,6 +40,14 @@ class Worked:
     landed_until: str = "2026-12-31"
     gaps: Sequence[str] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PEOPLE)
+    plans: Mapping[str, str] = field(default_factory=dict)
+    days: Mapping[str, int] = field(default_factory=dict)
+    """Paid days by employee: 20 of whoever has pay in the month, else 0."""
+    disputes: Sequence[tuple[str, str, str, str, str]] = ()
+    """Number, employee, month, measure, status."""
+    bounds: bool = False
+    """Whether a line is held against what its plan can pay: amounts here are mostly made up."""
 
     def write(self, settings: Settings) -> None:
         """Put the figures in place of what the warehouse holds."""
@@ -48,7 +57,7 @@ class Worked:
             settings.warehouse_path.write_bytes(_with_policies(settings, policies))
         with duckdb.connect(str(settings.warehouse_path)) as con:
             load_published(con, settings)
-            for schema in ("control", "measures", "payroll", "tiers", "scorecards", "quality"):
+            for schema in ("control", "measures", "payroll", "tiers", "scorecards", "staging", "quality"):
                 con.execute(f"create schema if not exists {schema}")
             con.execute("create or replace table control.info as select 'policies' as name, ? as value", [policies])
             _control(con, self)
@@ -56,9 +65,17 @@ class Worked:
             _pay(con, self)
             _tiers(con, self)
             con.execute(
-                "create or replace table payroll.unpaid (month varchar, employee_id varchar, component varchar)"
+                "create or replace table payroll.unpaid "
+                "(month varchar, employee_id varchar, component varchar, reason varchar)"
             )
-            con.execute("create or replace table quality.results as select 'calls' as dataset, 3 as failed")
+            _disputes(con, self)
+            if not self.bounds:
+                con.execute("delete from policy.bounds")
+            con.execute(f"create or replace table quality.results ({_RESULTS})")
+            con.execute(
+                "insert into quality.results values ('calls', '2026-07-01', 'worked', true, 'late', 'warn', 'a demo', "
+                "9, 3, null)"
+            )
             con.execute(
                 "create or replace table quality.quarantine as select 'employees' as dataset, date '2026-07-01' as "
                 "business_date, 1 as row, 'salary' as \"check\", 'base_salary 9999 is odd' as reason, "
@@ -123,22 +140,46 @@ def _control(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
 
 def _people(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
     columns = "employee_id varchar, name varchar, team varchar, post varchar, grade varchar, plan varchar"
-    con.execute(f"create or replace table measures.roster_monthly (month_start date, {columns}, leave_date date)")
-    con.execute(f"create or replace table measures.period_wide (period_kind varchar, period varchar, {columns})")
+    con.execute(
+        "create or replace table measures.roster_monthly "
+        f"(month_start date, {columns}, hire_date date, leave_date date)"
+    )
+    con.execute(
+        "create or replace table measures.period_wide "
+        f"(period_kind varchar, period varchar, month_start date, {columns}, paid_days integer)"
+    )
+    con.execute(
+        "create or replace table measures.derived_measures "
+        "(employee_id varchar, month_start date, period_kind varchar, measure varchar, value decimal(18,6))"
+    )
     con.execute(
         "create or replace table scorecards.scorecard_monthly "
         "(month varchar, employee_id varchar, total_points decimal(18,6), for_director boolean)"
     )
     for text in worked.pay:
-        for who, (name, *rest) in PEOPLE.items():
-            row = [who, worked.names.get(who, name), *rest]
+        for who, (name, *rest, plan) in worked.people.items():
+            row = [who, worked.names.get(who, name), *rest, worked.plans.get(who, plan)]
             leave = Month.parse(worked.left[who]).plus(-1).last_day if who in worked.left else None
             con.execute(
-                "insert into measures.roster_monthly values (?, ?, ?, ?, ?, ?, ?, ?)", [f"{text}-01", *row, leave]
+                "insert into measures.roster_monthly values (?, ?, ?, ?, ?, ?, ?, '2020-01-01', ?)",
+                [f"{text}-01", *row, leave],
             )
             if worked.left.get(who, "9999") > text:
-                con.execute("insert into measures.period_wide values ('month', ?, ?, ?, ?, ?, ?, ?)", [text, *row])
+                days = worked.days.get(who, 20 if worked.pay[text].get(who) else 0)
+                con.execute(
+                    "insert into measures.period_wide values ('month', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [text, f"{text}-01", *row, days],
+                )
                 con.execute("insert into scorecards.scorecard_monthly values (?, ?, 100, ?)", [text, who, who == "E3"])
+
+
+def _disputes(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:
+    con.execute(
+        "create or replace table staging.stg_disputes "
+        "(dispute_id varchar, employee_id varchar, month varchar, measure varchar, status varchar)"
+    )
+    for each in worked.disputes:
+        con.execute("insert into staging.stg_disputes values (?, ?, ?, ?, ?)", list(each))
 
 
 def _pay(con: duckdb.DuckDBPyConnection, worked: Worked) -> None:

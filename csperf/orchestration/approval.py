@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowFailException
 
 from csperf.errors import CsperfError
 from csperf.settings import load_settings
@@ -22,10 +24,15 @@ if TYPE_CHECKING:
     from csperf.closing import Draft
 
 
+FORM = {"reason": Param("", type=["null", "string"], title="Reason", description="Where it is rejected: what is wrong")}
+"""What an approval asks for beside the answer: the `params` of its task."""
+
+
 class Approval(ApprovalOperator):
     """Asks for approval in Airflow's required actions; `CSPERF_APPROVER` answers instead where it is set.
 
-    The answer is the task's result: chosen_options, responded_by_user, responded_at.
+    The answer is the task's result: chosen_options, params_input, responded_by_user, responded_at. A rejection is kept
+    with the draft, with its `reason`, before Airflow skips what follows.
     """
 
     def execute(self, context: Context) -> Any:
@@ -41,6 +48,17 @@ class Approval(ApprovalOperator):
             "unattended": True,
         }
 
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        if event.get("chosen_options") == [self.REJECT]:
+            from csperf.orchestration.steps import refuse
+
+            try:
+                told = refuse(load_settings(), context["ti"].xcom_pull(task_ids="draft"), event)
+            except CsperfError as error:
+                raise AirflowFailException(str(error)) from None
+            self.log.info("%s", told)
+        return super().execute_complete(context, event)
+
 
 @dataclass(frozen=True)
 class Approved:
@@ -53,14 +71,27 @@ class Approved:
 def draft_facts(draft: Draft, drafted_at: datetime) -> dict[str, Any]:
     """What goes from the drafting task to the approver and the publishing task: counts and a digest, no amounts."""
     counts = "".join(f"| {name.replace('_', ' ')} | {count:,} |\n" for name, count in draft.counts.items())
-    notes = "".join(f"- {warning}\n" for warning in draft.warnings)
+    notes = "".join(f"- {sentence}\n" for sentence in (*draft.notes, *draft.warnings))
     body = (
         f"| {draft.period} | revision {draft.revision} |\n| --- | --- |\n"
         f"| employees | {draft.employees:,} |\n| rows | {draft.rows:,} |\n{counts}"
         f"| digest | {draft.digest[:16]} |\n\n{notes}\n"
-        f"The figures themselves are in `{draft.path}` on the server; they are not kept in Airflow."
+        f"The amounts are in `{draft.page}` on the server, beside the figures; they are not kept in Airflow. "
+        "Where you reject it, say in `reason` what is wrong."
     )
     return {"digest": draft.digest, "drafted_at": drafted_at.isoformat(), "body": body}
+
+
+def answered_by(answer: Mapping[str, Any]) -> list[str]:
+    """Name and id of who gave an answer; none when it does not say."""
+    user = answer.get("responded_by_user") or {}
+    return [str(user[part]).strip() for part in ("name", "id") if user.get(part)]
+
+
+def answered_at(answer: Mapping[str, Any]) -> datetime:
+    """When an answer was given."""
+    given = answer["responded_at"]
+    return given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
 
 
 def check_answer(
@@ -76,8 +107,7 @@ def check_answer(
         raise CsperfError("Nobody has answered the approval task; clear it and answer it, then this one runs again.")
     if list(answer.get("chosen_options") or ()) != [ApprovalOperator.APPROVE]:
         raise CsperfError("The draft was not approved; nothing is published.")
-    user = answer.get("responded_by_user") or {}
-    names = [str(user[part]).strip() for part in ("name", "id") if user.get(part)]
+    names = answered_by(answer)
     if not names or not answer.get("responded_at"):
         raise CsperfError("The answer does not say who gave it and when; clear the approval task and answer it again.")
     if answer.get("unattended") and names[0] != unattended_approver:
@@ -85,8 +115,7 @@ def check_answer(
     own = {name.casefold() for name in names} & {name.strip().casefold() for name in preparers if name}
     if own:
         raise CsperfError(f"{names[0]} prepared this draft or started its run; somebody else has to approve it.")
-    given = answer["responded_at"]
-    at = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
+    at = answered_at(answer)
     if at < drafted_at:
         raise CsperfError("The answer is older than the draft: it was given to another; clear the approval task.")
     return Approved(names[0], at)

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from airflow.sdk import Asset, CronDataIntervalTimetable
 from airflow.sdk.exceptions import AirflowFailException
 
-from csperf.errors import CsperfError
+from csperf.errors import CsperfError, without_values
 from csperf.settings import load_settings
 
 # One slot: whatever writes to CSPERF_HOME waits here for its turn.
@@ -50,6 +50,10 @@ def refusals_are_final(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except CsperfError as error:
             raise AirflowFailException(str(error)) from None
+        except Exception as error:
+            if "duckdb" in type(error).__module__:  # its texts quote the values they stumble over
+                raise RuntimeError(f"{type(error).__name__}: {without_values(str(error))}") from None
+            raise
 
     return wrapped
 

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from csperf.errors import UsageError
-from csperf.orchestration.approval import check_answer, draft_facts
+from csperf.orchestration.approval import answered_at, answered_by, check_answer, draft_facts
 from csperf.periods import Month, Quarter, parse_date
 from csperf.progress import Progress
 from csperf.settings import Settings
@@ -57,9 +57,10 @@ def verdict(landed: dict[str, Any]) -> None:
 def draft(settings: Settings, period: Month | Quarter, drafted_at: datetime, progress: Progress) -> dict[str, Any]:
     """Build the warehouse and draft a month's payroll or a quarter's decisions; skips the task when nothing is new.
 
-    Returns the digest, `drafted_at` and the text for the approver.
+    Returns the digest, `drafted_at` and the text for the approver. The task fails with what the release gate stops it
+    for; the draft stays, and somebody can override the gate on the command line.
     """
-    from csperf import closing, warehouse
+    from csperf import closing, views, warehouse
 
     warehouse.build(settings, progress)
     drafted = (
@@ -69,6 +70,8 @@ def draft(settings: Settings, period: Month | Quarter, drafted_at: datetime, pro
     )
     if not drafted.changed:
         raise AirflowSkipException(f"{period} is published as revision {drafted.revision} and nothing has changed.")
+    if drafted.stopped:
+        raise AirflowFailException("\n".join(views.stopped(closing.Closed("draft", drafted, None, drafted.stopped))))
     return {"period": str(period), **draft_facts(drafted, drafted_at)}
 
 
@@ -100,6 +103,20 @@ def publish(
     return str(done.path)
 
 
+def refuse(settings: Settings, drafted: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    """Keep with the draft that it was rejected, by whom, when and why; returns a sentence on it.
+
+    CsperfError when that draft no longer waits or nobody is named.
+    """
+    from csperf import publication, views
+
+    period = Quarter.parse(drafted["period"]) if "Q" in drafted["period"] else Month.parse(drafted["period"])
+    reason = str((answer.get("params_input") or {}).get("reason") or "").strip() or "no reason was given"
+    who = (answered_by(answer) or [""])[0]
+    done = publication.refuse(settings, period, who, answered_at(answer), reason, drafted["digest"])
+    return views.refused(done)[0]
+
+
 def serve(settings: Settings, progress: Progress) -> None:
     """Bring the warehouse up to a publication and serve it."""
     from csperf import serving, warehouse
@@ -117,7 +134,7 @@ def backfill(
 
     Returns what became of each closed period, and a sentence for whatever was refused.
     """
-    from csperf import closing, serving
+    from csperf import closing, serving, views
     from csperf.orchestration.runs import month_range
 
     first, last = month_range(params)
@@ -126,4 +143,5 @@ def backfill(
     done = closing.backfill(settings, first, last, approved_by=approver, approved_at=at, progress=progress)
     serving.publish(settings)
     outcomes = {each.draft.period: each.outcome for each in (*done.quarters, *done.months)}
-    return {"periods": outcomes, "refusals": list(done.run.ingest.messages)}
+    stopped = [sentence for each in done.months if each.stopped for sentence in views.stopped(each)]
+    return {"periods": outcomes, "refusals": [*done.run.ingest.messages, *stopped]}

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from csperf.policy.bounds import ranges_of, wrong_limits
 from csperf.policy.expanding import Expanded
 from csperf.policy.figures import Band, Figure
 from csperf.policy.formula import show
@@ -30,31 +31,20 @@ Place = tuple[str, int, str]
 
 def check_versions(versions: Sequence[Expanded], catalogue: Catalogue, before: Sequence[Problem]) -> Iterator[Problem]:
     """The problems of all plans and shared parts together, beside those found `before`."""
-    ranges = _ranges(versions, catalogue)
+    ranges = ranges_of(versions, catalogue)
     asked: dict[Place, list[_Asked]] = defaultdict(list)
     for expanded in versions:
         for use in _asked_scales(expanded, ranges[id(expanded)]):
             reading, number = expanded.origin("figures", use.figure)
             asked[str(reading.path), number, use.figure].append(use)
         yield from _levels(expanded, ranges[id(expanded)])
+        yield from wrong_limits(expanded, ranges[id(expanded)])
         yield from _tiers(expanded)
         yield from wrong_periods(expanded, versions, catalogue)
     for uses in asked.values():
         yield from _scale(uses)
     yield from _unused(versions, [problem.reason for problem in before])
     yield from _everyone_in_force(versions)
-
-
-def _ranges(versions: Sequence[Expanded], catalogue: Catalogue) -> dict[int, Ranges]:
-    everyone: dict[str, list[Ranges]] = defaultdict(list)
-    found = {}
-    for expanded in versions:
-        mended = {keys[3] for keys in expanded.reading.mended if keys[2:3] == ("figures",) and len(keys) > 3}
-        found[id(expanded)] = Ranges(expanded.version, catalogue, everyone, frozenset(mended))
-        for name, measure in expanded.version.measures.items():
-            if measure.everyone:
-                everyone[name].append(found[id(expanded)])
-    return found
 
 
 # ---- scales ---------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.table import Table
 
 from csperf.errors import CsperfError, UsageError
-from csperf.policy.library import Library, base_measures, examine, load_plans
+from csperf.policy.library import examine, load_plans
 from csperf.policy.problems import Problem, nearest
-from csperf.policy.show import Language, Page, Shown
+from csperf.policy.show import Language, Page, plan_page
 from csperf.settings import Settings
 
 
@@ -38,25 +38,7 @@ def show_plan(settings: Settings, code: str, day: date, lang: Language = "both")
     if code not in library:
         known = ", ".join(library)
         raise UsageError(f"There is no plan '{code}'{nearest(code, library, f'; the plans are {known}.')}")
-    plan = library[code].plan
-    expanded = library[code].expanded_on(day)
-    if expanded is None:
-        raise CsperfError(f"Plan {code} is not in force on {day}: it starts on {plan.versions[0].effective_from}.")
-    shared = {name: part.part.labels for name, part in library.parts.items()}
-    labels = {name: loaded.plan.labels for name, loaded in library.items()}
-    return Shown(expanded, {**base_measures(), **_for_everyone(library)}, {**labels, **shared}, lang).page(plan, day)
-
-
-def _for_everyone(library: Library) -> dict[str, dict[str, str]]:
-    """The labels of the measures that every plan may read."""
-    versions = [version for part in library.parts.values() for version in part.part.versions]
-    versions += [version for loaded in library.values() for version in loaded.versions]
-    return {
-        name: {"zh": measure.labels.zh, "en": measure.labels.en}
-        for version in versions
-        for name, measure in version.measures.items()
-        if measure.everyone
-    }
+    return plan_page(library, code, day, lang)
 
 
 def check_plans(settings: Settings, directory: Path | None = None) -> list[Problem]:

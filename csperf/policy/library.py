@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from csperf.errors import CsperfError, UsageError
+from csperf.policy.bounds import Bounds, bounds, ranges_of
 from csperf.policy.check import check_versions
 from csperf.policy.compile import MEASURE_PLACES, Step, compile_version
 from csperf.policy.documents import MAX_BYTES
@@ -35,7 +36,8 @@ _Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: Decimal(
 
 @dataclass(frozen=True)
 class LoadedPlan:
-    """A plan with its file, its versions with the shared parts they use filled in, and by version its steps.
+    """A plan with its file, its versions with the shared parts they use filled in, and by version its steps and the
+    bounds of its components.
 
     A shared part that changes within a plan version's time gives the plan a version from that date on.
     """
@@ -44,6 +46,7 @@ class LoadedPlan:
     path: Path
     expanded: tuple[Expanded, ...]
     steps: tuple[tuple[Step, ...], ...]
+    bounds: tuple[Mapping[str, Bounds], ...]
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -222,11 +225,13 @@ def _loaded(
     compiled: dict[int, tuple[Step, ...]],
 ) -> tuple[dict[str, LoadedPlan], dict[str, LoadedPart]]:
     loaded_plans, loaded_parts = {}, {}
+    ranges = ranges_of(versions, base_measures())
     for reading in readings:
         own = [version for version in versions if version.reading is reading]
         steps = tuple(compiled[id(version)] for version in own)
         if isinstance(reading.model, Plan):
-            loaded_plans[reading.model.plan] = LoadedPlan(reading.model, reading.path, tuple(own), steps)
+            limits = tuple(bounds(ranges[id(version)]) for version in own)
+            loaded_plans[reading.model.plan] = LoadedPlan(reading.model, reading.path, tuple(own), steps, limits)
         elif reading.model is not None:
             loaded_parts[reading.model.shared] = LoadedPart(reading.model, reading.path, steps)
     return loaded_plans, loaded_parts

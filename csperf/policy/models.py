@@ -71,6 +71,16 @@ class Component(Strict):
     base: str | None = Field(None, description="A formula shown beside the line: the amount it is reckoned on")
     rate: str | None = Field(None, description="A formula shown beside the line: the rate or price")
     quantity: str | None = Field(None, description="A formula shown beside the line: how many")
+    least: str | None = Field(
+        None,
+        description="A formula of numbers and figures alone: the least that a line can be, of a table its smallest "
+        "number; below it the month is not published. Without it, what the formula can give counts",
+    )
+    most: str | None = Field(
+        None,
+        description="A formula of numbers and figures alone: the most that a line can be, of a table its greatest "
+        "number; above it the month is not published. Without it, what the formula can give counts",
+    )
 
 
 class Condition(Strict):

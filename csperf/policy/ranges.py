@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from itertools import product
 from typing import Any
 
 from sqlglot import exp
 
-from csperf.policy.compile import SCORE
+from csperf.policy.compile import MEASURE_PLACES, MONEY_PLACES, SCORE
 from csperf.policy.figures import Band, Figure
 from csperf.policy.formula import parse
 from csperf.policy.models import Version
@@ -175,7 +175,9 @@ class Ranges:
         if name in self.catalogue:
             return base_range(self.catalogue[name])
         if name in version.measures:
-            return self.of(version.measures[name].formula)
+            return rounded(self.of(version.measures[name].formula), MEASURE_PLACES)
+        if name in version.components:  # what other components are reckoned on
+            return replace(rounded(self.of(version.components[name].formula), MONEY_PLACES), trust=WIDE)
         if name in self.everyone:
             return union(owner.named(name) for owner in self.everyone[name])
         if name in version.figures:
@@ -266,6 +268,18 @@ def numbers(figure: Figure) -> list[Decimal]:
     for _, leaf in figure.cells():
         found += [leaf] if isinstance(leaf, Decimal) else [band.value for band in leaf]
     return found
+
+
+def rounded(found: Range, places: int) -> Range:
+    """The range of what is rounded half up to so many places."""
+
+    def to_places(number: Decimal) -> Decimal:
+        with localcontext(prec=60):
+            return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+    low, high = (None if end is None else to_places(end) for end in (found.low, found.high))
+    values = None if found.values is None else frozenset(map(to_places, found.values))
+    return replace(found, low=low, high=high, values=values)
 
 
 def base_range(entry: Mapping[str, Any]) -> Range:

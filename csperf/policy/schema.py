@@ -84,7 +84,8 @@ def _generated(model: type[BaseModel]) -> Schema:
     for title, definition in [(model.__name__, schema), *schema["definitions"].items()]:
         _describe(title, definition)
         _tidy(definition)
-    _shape_figures(schema["definitions"])
+    if "Figure" in schema["definitions"]:
+        _shape_figures(schema["definitions"])
     return schema
 
 

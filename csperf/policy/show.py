@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
+from csperf.errors import CsperfError
 from csperf.policy.expanding import Expanded
 from csperf.policy.figures import ATTRIBUTES, Cell, Figure, Labels
 from csperf.policy.formula import parse
+from csperf.policy.library import Library, base_measures
 from csperf.policy.models import Plan, Rule
 from csperf.policy.words import Both, Lang, Words
 
@@ -86,6 +88,29 @@ class Page:
     title: str
     facts: tuple[tuple[str, Text], ...]
     sections: tuple[Section, ...]
+
+
+def plan_page(library: Library, code: str, day: date, lang: Language = "both") -> Page:
+    """A plan as in force on a day; CsperfError before its first version."""
+    plan = library[code].plan
+    expanded = library[code].expanded_on(day)
+    if expanded is None:
+        raise CsperfError(f"Plan {code} is not in force on {day}: it starts on {plan.versions[0].effective_from}.")
+    shared = {name: part.part.labels for name, part in library.parts.items()}
+    labels = {name: loaded.plan.labels for name, loaded in library.items()}
+    return Shown(expanded, {**base_measures(), **_for_everyone(library)}, {**labels, **shared}, lang).page(plan, day)
+
+
+def _for_everyone(library: Library) -> dict[str, dict[str, str]]:
+    """The labels of the measures that every plan may read."""
+    versions = [version for part in library.parts.values() for version in part.part.versions]
+    versions += [version for loaded in library.values() for version in loaded.versions]
+    return {
+        name: {"zh": measure.labels.zh, "en": measure.labels.en}
+        for version in versions
+        for name, measure in version.measures.items()
+        if measure.everyone
+    }
 
 
 @dataclass
@@ -179,6 +204,8 @@ class Shown:
         for name, component in self.expanded.version.components.items():
             if component.group == group:
                 facts = (self._say(FREQUENCIES[component.frequency]), *self._from("components", name))
+                limits = (("最低", "at least", component.least), ("最高", "at most", component.most))
+                facts += tuple(self._say((f"{zh} {end}", f"{en} {end}")) for zh, en, end in limits if end is not None)
                 lines = tuple(self._formula(component.formula))
                 entries.append(Entry(self._labels(component.labels), name, facts, lines))
         return Section(self._say(title), entries=tuple(entries)) if entries else None

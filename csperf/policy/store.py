@@ -35,6 +35,8 @@ _TABLES = {
     "levels": "plan varchar, plan_version varchar, measure varchar, value decimal(38,6), code varchar, "
     "label_zh varchar, label_en varchar",
     "components": "component varchar, position integer, label_zh varchar, label_en varchar, component_group varchar",
+    "bounds": "plan varchar, plan_version varchar, component varchar, least decimal(18,2), most decimal(18,2), "
+    "least_stated boolean, most_stated boolean",
     "tier_rules": "plan varchar, plan_version varchar, rule integer, decision varchar, notice_days integer, "
     "base_raise decimal(18,6), leave_days decimal(18,6), reason_zh varchar, reason_en varchar",
     "tier_moves": "plan varchar, plan_version varchar, rule integer, grade varchar, decision varchar, "
@@ -179,6 +181,14 @@ def _component_rows(plans: Plans) -> Iterator[Row]:
     yield from seen.values()
 
 
+def _bound_rows(plans: Plans) -> Iterator[Row]:
+    for loaded in plans.values():
+        for version, components in zip(loaded.versions, loaded.bounds, strict=True):
+            for name, found in components.items():
+                stated = ("least" in found.stated, "most" in found.stated)
+                yield loaded.plan.plan, version_code(loaded.plan, version), name, found.least, found.most, *stated
+
+
 def _rule_rows(plans: Plans) -> Iterator[Row]:
     for plan, version, _, _ in _versions(plans):
         for number, rule in enumerate(version.tiers.rules if version.tiers else ()):
@@ -214,6 +224,7 @@ _ROWS = {
     "measures": _measure_rows,
     "levels": _level_rows,
     "components": _component_rows,
+    "bounds": _bound_rows,
     "tier_rules": _rule_rows,
     "tier_moves": _move_rows,
     "ladders": _ladder_rows,

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,7 @@ import pytest
 
 from csperf import nightly
 from csperf.settings import Settings
+from csperf.status import look
 from tests.end_to_end.conftest import CLERK, DIRECTOR, FIRST, LAST, Server
 
 MONTHLY, QUARTERLY, DAILY, BACKFILL = "csperf_monthly", "csperf_quarterly", "csperf_daily", "csperf_backfill"
@@ -33,8 +35,17 @@ def landed(server: Server) -> str:
 
 
 @pytest.fixture(scope="module")
-def july(server: Server, landed: str) -> str:
-    """The first month, started by the clerk and approved by the director."""
+def rejected(server: Server, landed: str) -> str:
+    """The first month, started by the clerk and rejected by the director."""
+    run = draft(server, "2026-07")
+    server.stack.answer(MONTHLY, run, DIRECTOR, "Reject", "a demo: E0001 was on leave")
+    assert server.stack.wait(MONTHLY, run, CLERK) == "success"
+    return run
+
+
+@pytest.fixture(scope="module")
+def july(server: Server, rejected: str) -> str:
+    """The first month again, approved this time."""
     run = draft(server, "2026-07")
     server.stack.answer(MONTHLY, run, DIRECTOR)
     assert server.stack.wait(MONTHLY, run, CLERK) == "success"
@@ -80,23 +91,48 @@ def test_a_backfill_is_one_run_and_pays_nobody(server: Server, landed: str) -> N
         assert all(run["run_type"] == "manual" for run in runs)
 
 
+def test_a_rejected_month_is_a_draft_again_with_the_reason(server: Server, rejected: str) -> None:
+    assert server.stack.tasks(MONTHLY, rejected, CLERK)["publish"] == "skipped"
+    assert revisions(server, "2026-07") == []
+    manifest = json.loads((server.settings.payroll_dir / "2026-07" / "draft" / "manifest.json").read_text())
+    (refusal,) = manifest["refusals"]
+    assert (manifest["status"], refusal["reason"]) == ("draft", "a demo: E0001 was on leave")
+    assert refusal["by"].split()[0] == DIRECTOR
+    (month,) = [month for month in look(server.settings).months if month.period == "2026-07"]
+    assert (month.state, month.refusals) == ("draft", 1)
+
+
 def test_a_month_is_published_by_the_one_who_approved_it(server: Server, july: str) -> None:
     assert revisions(server, "2026-07") == ["rev-001"]
     manifest = json.loads((server.settings.payroll_dir / "2026-07" / "rev-001" / "manifest.json").read_text())
     assert manifest["approved_by"].split()[0] == DIRECTOR
     assert manifest["status"] == "published"
+    assert [each["reason"] for each in manifest["refusals"]] == ["a demo: E0001 was on leave"]
 
 
 def test_no_pay_reaches_airflow(server: Server, july: str) -> None:
-    manifest = json.loads((server.settings.payroll_dir / "2026-07" / "rev-001" / "manifest.json").read_text())
-    total = manifest["control_total"]
-    kept = [server.stack.task_log(MONTHLY, july, task, CLERK) for task in ("draft", "approve", "publish", "serve")]
+    folder = server.settings.payroll_dir / "2026-07" / "rev-001"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    lines = f"read_parquet('{folder}/pay_lines_2026-07.parquet')"
+    found = duckdb.sql(
+        f"select amount from {lines} where abs(amount) >= 1000 union select sum(amount) from {lines} "
+        "where component_group <> 'contribution' group by employee_id"
+    ).fetchall()
+    pay = {Decimal(manifest["control_total"]), *(amount for (amount,) in found)}
+    logs = list(Path(server.places["/var/log/airflow"]).rglob("*.log"))
+    for task in ("draft", "approve", "publish", "serve"):
+        assert [path for path in logs if f"dag_id={MONTHLY}" in str(path) and f"task_id={task}" in str(path)], logs
+    logs += (server.settings.home.parent / "component-logs").glob("*.log")
+    kept = [path.read_text() for path in logs]
     for task in ("draft", "approve", "publish"):
         path = f"dags/{MONTHLY}/dagRuns/{july}/taskInstances/{task}/xcomEntries/return_value"
         kept.append(json.dumps(server.stack.call("GET", path, CLERK)))
     kept.append(json.dumps(server.stack.call("GET", f"dags/{MONTHLY}/dagRuns/{july}/hitlDetails", CLERK)))
-    assert manifest["figures_digest"] in "".join(kept)
-    assert not [text for text in kept if total in text or f"{float(total):,.2f}" in text]
+    text = "".join(kept)
+    assert manifest["figures_digest"] in text and "approval.md" in text and "a demo: E0001 was on leave" in text
+    told = {f"{amount:,.2f}" for amount in pay} | {f"{amount:.2f}" for amount in pay if amount}
+    assert len(told) > 5
+    assert not [amount for amount in told if len(amount) > 5 and amount in text]
 
 
 def test_a_month_that_is_published_already_is_skipped(server: Server, july: str) -> None:
@@ -111,14 +147,6 @@ def test_who_started_a_month_cannot_approve_it(server: Server, july: str) -> Non
     server.stack.answer(MONTHLY, run, CLERK)
     assert server.stack.wait(MONTHLY, run, CLERK) == "failed"
     assert "somebody else has to approve it" in server.stack.task_log(MONTHLY, run, "publish", CLERK)
-    assert revisions(server, "2026-08") == []
-
-
-def test_a_rejected_month_is_not_published(server: Server, july: str) -> None:
-    run = draft(server, "2026-08")
-    server.stack.answer(MONTHLY, run, DIRECTOR, "Reject")
-    assert server.stack.wait(MONTHLY, run, CLERK) == "success"
-    assert server.stack.tasks(MONTHLY, run, CLERK)["publish"] == "skipped"
     assert revisions(server, "2026-08") == []
 
 
