@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,12 +19,12 @@ import duckdb
 from csperf import nightly
 from csperf.demo import write_demo
 from csperf.settings import Settings
-from tests.faults.steps import FIRST, NIGHT, WHEN, Ended, run
+from tests.faults.forked import Ended
+from tests.faults.steps import FIRST, NIGHT, WHEN, run
 
 PEOPLE, SEED = 4, 3
 DELIVERED = ("employees", "attendance", "chat_sessions", "chat_messages", "qa_reviews")
 ORDER = ("night", "close_quarter", "close_month", "backfill")
-FOLLOWING = (*ORDER[1:], "end")
 RECORDS = ("landing", "policies", "payroll", "tiers")
 Contents = Mapping[str, Counter[str]]
 
@@ -41,8 +41,8 @@ class Difference:
 class Company:
     """Homes in `root`: `home(step)` is a fresh copy of the one that a step starts from."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, steps: Sequence[str] = ORDER) -> None:
+        self.root, self.steps = root, steps
         self.seconds: dict[str, float] = {}
         self._after: dict[str, Contents] = {}
         self._number = 0
@@ -55,8 +55,8 @@ class Company:
         mark = self.root / "seconds.json"
         if mark.exists():
             self.seconds = json.loads(mark.read_text())
-            for step, following in zip(ORDER, FOLLOWING, strict=True):
-                self._after[step] = contents(Settings(home=self._before(following)))
+            for step in self.steps:
+                self._after[step] = contents(Settings(home=self._after_step(step)))
             return self
         source = self.root / "source"
         write_demo(source, PEOPLE, FIRST, NIGHT, SEED)
@@ -68,15 +68,15 @@ class Company:
         _correct(corrected / "attendance" / f"{NIGHT - timedelta(days=1)}.csv")
         start = Settings(home=self._before("night"), source=str(source))
         nightly.run(start, FIRST, NIGHT - timedelta(days=1), extracted_at=WHEN)
-        for step, following in zip(ORDER, FOLLOWING, strict=True):
+        for step in self.steps:
             settings = self.home(step)
-            done = run(step, settings)
-            assert done.code == 0, done.told
+            done, told = run(step, settings)
+            assert done.code == 0, told
             self.seconds[step] = done.seconds
             self._after[step] = contents(settings)
-            settings.home.rename(self._before(following))
+            settings.home.rename(self._after_step(step))
             self.drop(settings)
-        assert len({str(each) for each in self._after.values()}) == len(ORDER), "a step that changes nothing"
+        assert len({str(each) for each in self._after.values()}) == len(self.steps), "a step that changes nothing"
         mark.write_text(json.dumps(self.seconds))
         return self
 
@@ -93,7 +93,7 @@ class Company:
         `timeless`: but for the times at which deliveries were extracted, in their manifests.
         """
         if timeless:
-            after = Settings(home=self._before(FOLLOWING[ORDER.index(step)]))
+            after = Settings(home=self._after_step(step))
             return difference(contents(after, timeless), contents(settings, timeless))
         return difference(self._after[step], contents(settings))
 
@@ -101,8 +101,12 @@ class Company:
         """Remove a home that was looked at."""
         shutil.rmtree(settings.home.parent)
 
+    def _after_step(self, step: str) -> Path:
+        return self.root / "after" / step
+
     def _before(self, step: str) -> Path:
-        return self.root / "before" / step
+        """The home that a step starts from: the one after the step before it."""
+        return self._after_step(["start", *ORDER][ORDER.index(step)])
 
 
 def contents(settings: Settings, timeless: bool = False) -> Contents:
@@ -164,6 +168,7 @@ def _correct(path: Path) -> None:
         writer.writerows(rows)
 
 
-def check_end(step: str, done: Ended) -> str | None:
+def check_end(step: str, ended: tuple[Ended, str]) -> str | None:
     """What is wrong with how a step ended that should have ended well."""
-    return None if done.code == 0 else f"{step} ended with {done.code}: {done.told.strip()[-500:]}"
+    done, told = ended
+    return None if done.code == 0 else f"{step} ended with {done.code}: {told.strip()[-500:]}"

@@ -27,12 +27,12 @@ def full(company: Company, step: str, times: int, chance: random.Random, mounted
         room = round(SMALLEST * (LARGEST / SMALLEST) ** chance.random())
         settings = company.home(step)
         with _small(settings.home, room) if mounted else contextlib.nullcontext():
-            first = run(step, settings, None if mounted else room)
+            first, told = run(step, settings, None if mounted else room)
             if mounted:
                 subprocess.run(["mount", "-o", f"remount,size={ROOM}", str(settings.home)], check=True)
             problem = None
-            if first.code != 0 and (first.code, first.told) != (1, f"{FULL}\n"):
-                problem = f"with {room:,} bytes left {step} ended with {first.code}: {first.told.strip()[-700:]}"
+            if first.code != 0 and (first.code, told) != (1, f"{FULL}\n"):
+                problem = f"with {room:,} bytes left {step} ended with {first.code}: {told.strip()[-700:]}"
             done = run(step, settings)
             result.add(first.code != 0, company.difference(step, settings), problem or check_end(step, done))
         company.drop(settings)

@@ -35,7 +35,7 @@ class Result:
 
 
 def table(results: Sequence[Result]) -> str:
-    """The results as a table for people, with what went wrong below it."""
+    """The results as a table for people; what went wrong is below it."""
     lines = [f"{'fault':48}{'times':>7}{'lost':>7}{'doubled':>9}"]
     lines += [f"{each.fault:48}{each.times:7}{each.lost:7}{each.doubled:9}" for each in results]
     lines += [f"WRONG, {each.fault}: {problem}" for each in results for problem in each.wrong[:5]]

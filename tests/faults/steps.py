@@ -1,22 +1,15 @@
 """What is disturbed: the nightly run, both closings and the backfill of a tiny company, each a process of its own.
 
-The processes are forked by a server that has everything imported, so that a kill falls into the work and not into the
-start of Python. Each step runs as under the command line: its last words and its exit code are those of `csperf`.
+Each step runs as under the command line: its last words and its exit code are those of `csperf`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
 import resource
-import signal
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +17,13 @@ from csperf import closing, console, expectations, ingest, nightly
 from csperf.periods import Month, Quarter, days
 from csperf.settings import Settings
 from csperf.sources import open_source
+from tests.faults.forked import Ended, Forked
 
 expectations._library()  # seconds, once for all processes
 FIRST, NIGHT = date(2026, 6, 28), date(2026, 6, 30)
 JUNE, SECOND_QUARTER = Month(2026, 6), Quarter(2026, 2)
 WHEN = datetime(2026, 7, 21, 9, tzinfo=UTC)
 DIRECTOR = "Demo Director"
-LONGEST = 600  # seconds: whatever takes longer hangs
 
 
 def night(settings: Settings) -> None:
@@ -59,19 +52,6 @@ def extract(settings: Settings) -> None:
 STEPS = {step.__name__: step for step in (night, close_quarter, close_month, backfill, extract)}
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a process ended: its exit code (below zero: killed by that signal), its last words, its seconds."""
-
-    code: int
-    told: str
-    seconds: float
-
-    @property
-    def killed(self) -> bool:
-        return self.code == -signal.SIGKILL
-
-
 def _run(step: str, settings: dict[str, Any], log: Path, file_limit: int | None) -> None:
     with log.open("wb") as file:
         os.dup2(file.fileno(), 2)
@@ -86,35 +66,23 @@ class Started:
 
     def __init__(self, step: str, settings: Settings, file_limit: int | None = None) -> None:
         self._log = settings.home.parent / f"{settings.home.name}-{time.monotonic_ns()}.log"
-        self._begun = time.monotonic()
         given = {"home": settings.home, "source": settings.source}
-        self.process: ForkServerProcess = _context().Process(target=_run, args=(step, given, self._log, file_limit))
-        self.process.start()
+        self._forked = Forked(_run, step, given, self._log, file_limit)
 
-    def ended(self) -> Ended:
-        """Wait for its end; what takes too long is killed and told as that."""
-        wait([self.process.sentinel], LONGEST)
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.join()
-        assert self.process.exitcode is not None
-        told = self._log.read_text(errors="replace") if self._log.exists() else ""
-        return Ended(self.process.exitcode, told, time.monotonic() - self._begun)
+    @property
+    def alive(self) -> bool:
+        return self._forked.alive
+
+    def ended(self) -> tuple[Ended, str]:
+        """How it ended, and its last words."""
+        done = self._forked.ended()
+        return done, self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def killed_after(self, seconds: float) -> Ended:
         """Kill it at once after so many seconds, if it has not ended before."""
-        wait([self.process.sentinel], seconds)
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        return self.ended()
+        return self._forked.killed_after(seconds)
 
 
-def run(step: str, settings: Settings, file_limit: int | None = None) -> Ended:
-    """A step from its start to its end."""
+def run(step: str, settings: Settings, file_limit: int | None = None) -> tuple[Ended, str]:
+    """A step from its start to its end: how it ended, and its last words."""
     return Started(step, settings, file_limit).ended()
-
-
-def _context() -> multiprocessing.context.ForkServerContext:
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["tests.faults.steps", "tests.worked_warehouse"])
-    return processes
