@@ -66,6 +66,8 @@ def raise_if_all_ends(error: BaseException) -> None:
     """
     if _asked:
         raise Stopped(_asked[0]) from error
+    if isinstance(error, DiskFull):
+        raise error
     if isinstance(error, CsperfError):
         return
     cause: BaseException | None = error

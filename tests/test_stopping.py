@@ -87,6 +87,8 @@ def test_what_is_behind_an_error_decides() -> None:
     stopping.raise_if_all_ends(ValueError("a row is bad"))
     stopping.raise_if_all_ends(CsperfError("quoted: No space left on device"))
     with pytest.raises(stopping.DiskFull):
+        stopping.raise_if_all_ends(stopping.DiskFull())
+    with pytest.raises(stopping.DiskFull):
         stopping.raise_if_all_ends(OSError(28, "No space left on device"))
     wrapped = RuntimeError("could not write")
     wrapped.__cause__ = OSError(28, "No space left on device")

@@ -25,6 +25,7 @@ from tests.faults.steps import FIRST, NIGHT, WHEN, run
 PEOPLE, SEED = 4, 3
 DELIVERED = ("employees", "attendance", "chat_sessions", "chat_messages", "qa_reviews")
 ORDER = ("night", "close_quarter", "close_month", "backfill")
+PLACE = "/[^, ]*/landing/"  # where a home lies is told in tables of the build, and is no difference
 RECORDS = ("landing", "policies", "payroll", "tiers")
 Contents = Mapping[str, Counter[str]]
 
@@ -115,7 +116,7 @@ def contents(settings: Settings, timeless: bool = False) -> Contents:
     for name, path in (("warehouse", settings.warehouse_path), ("bi", settings.serving_path)):
         if path.exists():
             with duckdb.connect(str(path), read_only=True) as con:
-                found |= {f"{name} {table}": rows for table, rows in _tables(con, str(settings.home)).items()}
+                found |= {f"{name} {table}": rows for table, rows in _tables(con).items()}
     for folder in RECORDS:
         for path in sorted((settings.home / folder).rglob("*")):
             if path.is_file():
@@ -136,7 +137,7 @@ def difference(expected: Contents, found: Contents) -> Difference:
     return Difference(sum(c.total() for c in lost.values()), sum(c.total() for c in doubled.values()), where)
 
 
-def _tables(con: duckdb.DuckDBPyConnection, home: str) -> dict[str, Counter[str]]:
+def _tables(con: duckdb.DuckDBPyConnection) -> dict[str, Counter[str]]:
     names = con.execute(
         "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' order by all"
     ).fetchall()
@@ -146,10 +147,9 @@ def _tables(con: duckdb.DuckDBPyConnection, home: str) -> dict[str, Counter[str]
         if (schema, name) == ("main", "source"):
             continue
         where = "where name <> 'state'" if (schema, name) == ("control", "info") else ""
+        text = f"regexp_replace(cast(whole as varchar), '{PLACE}', 'landing/', 'g')"
         rows = con.execute(
-            f'select md5(replace(cast(whole as varchar), ?, \'\')), count(*) from "{schema}"."{name}" as whole {where} '
-            "group by all",
-            [home],
+            f'select md5({text}), count(*) from "{schema}"."{name}" as whole {where} group by 1'
         ).fetchall()
         found[f"{schema}.{name}"] = Counter(dict(rows))
     return found

@@ -41,7 +41,7 @@ def lost_source(company: Company, times: int, kill_server: bool) -> list[Result]
     with _server(company) as server:
         expected = _fresh(company, "undisturbed", server.get_uri())
         done, told = run("extract", expected)
-        assert done.code == 0, told
+        assert done.code == 0, f"{done}: {told}"
         wanted = contents(expected)
         for result, strike in faults:
             for number in range(times):
