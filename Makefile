@@ -24,7 +24,7 @@ UV := .uv/bin/uv
 # What dbt has read of its project: every new CSPERF_HOME starts from it.
 PARSED := dbt_project/target/partial_parse.msgpack
 
-.PHONY: help install run test lint lint-python lint-types lint-sql bench faults airflow lock clean
+.PHONY: help install run test lint lint-python lint-types lint-sql audit bench faults airflow lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,9 @@ lint-types:
 
 lint-sql:
 	.venv/bin/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models dbt_project/tests
+
+audit: .venv/installed ## known vulnerabilities of the locked packages; where no advisories can be had, the lock's age
+	@.venv/bin/python -m scripts.audit $(ARGS)
 
 bench: .venv/installed $(PARSED) ## all plans for 10,000 employees, a million messages checked, then one night of 2,000 agents (an hour)
 	.venv/bin/python -m bench.plans

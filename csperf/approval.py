@@ -85,11 +85,24 @@ def check_approver(settings: Settings, approved_by: str, prepared_by: str, liste
         raise UsageError("Nobody is named as approver; name one with --approved-by or in CSPERF_APPROVER.")
     if _plain(name) in {_plain(prepared_by), _plain(settings.preparer)}:
         raise CsperfError(f"{name} prepared the draft and cannot approve it as well; somebody else has to.")
+    allowed = approvers(settings)
+    if allowed and _plain(name) not in set(map(_plain, allowed)):
+        raise CsperfError(f"{name} is not among those who may approve ({', '.join(allowed)}); see CSPERF_APPROVERS.")
     if not settings.approver_on_list and _plain(name) in set(map(_plain, listed)):
         raise CsperfError(
             f"{name} is on the list and cannot approve it; somebody else has to, unless CSPERF_APPROVER_ON_LIST=true."
         )
     return name
+
+
+def approvers(settings: Settings) -> dict[str, str]:
+    """Who alone may approve, by name, each with his user id in Airflow ("" where it is not given); empty: anybody."""
+    found = {}
+    for entry in (settings.approvers or "").split(","):
+        name, _, user_id = entry.partition(":")
+        if " ".join(name.split()):
+            found[" ".join(name.split())] = user_id.strip()
+    return found
 
 
 def _plain(name: str) -> str:

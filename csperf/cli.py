@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from csperf import cli_records, console
+from csperf import cli_notify, cli_records, console
 from csperf.errors import CsperfError
 from csperf.periods import Month, Quarter, parse_date
 from csperf.settings import Settings, load_settings
@@ -29,6 +29,7 @@ policy = typer.Typer(help="Look at plans and validate plan files.", no_args_is_h
 app.add_typer(policy, name="policy")
 payroll = typer.Typer(help="Look after published pay.", no_args_is_help=True)
 app.add_typer(payroll, name="payroll")
+app.command("notify")(cli_notify.notify)
 
 From = Annotated[str, typer.Option("--from", metavar="DATE", help="First business date, like 2026-07-01.")]
 To = Annotated[str, typer.Option("--to", metavar="DATE", help="Last business date, included.")]
@@ -79,29 +80,15 @@ def demo(
 @app.command()
 def run(from_: From, to: To, source: SourceOption = None, source_root: SourceRoot = None) -> None:
     """The nightly job: extract, check, land, build, report."""
-    from csperf import nightly, views
+    from csperf import nightly, notify, views
 
-    settings = load_settings()
-    with console.bars() as progress:
-        done = nightly.run(
-            settings, parse_date(from_), parse_date(to), source, source_root, datetime.now(UTC), progress
-        )
+    settings, first, last, at = load_settings(), parse_date(from_), parse_date(to), datetime.now(UTC)
+    with console.bars() as progress, notify.failures_told(settings, "csperf run", [f"{first} … {last}"], at):
+        done = nightly.run(settings, first, last, source, source_root, at, progress)
     console.show(*views.run_report(done, settings))
     refused = views.refusals(done)
     if refused:
         raise CsperfError("\n".join(refused))
-
-
-@app.command()
-def build() -> None:
-    """Bring the warehouse up to date with the records."""
-    from csperf import serving, views, warehouse
-
-    settings = load_settings()
-    with console.bars() as progress:
-        built = warehouse.build(settings, progress)
-        serving.publish(settings)
-    console.show(*views.build_report(built, settings))
 
 
 cli_records.add_to(app)
@@ -137,11 +124,13 @@ def close_month(
     ] = None,
 ) -> None:
     """Build the month, check it and publish its payroll extract."""
-    from csperf import closing, views
+    from csperf import closing, notify, views
+    from csperf.notify import occasions
 
     settings, period = load_settings(), Month.parse(month)
     with console.bars() as progress:
         done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress, override)
+    notify.tell(settings, occasions.left_waiting([done]), datetime.now(UTC))
     console.show(*views.closed(done))
     if done.stopped:
         raise CsperfError("\n".join(views.stopped(done)))
@@ -150,11 +139,13 @@ def close_month(
 @app.command("close-quarter")
 def close_quarter(quarter: Annotated[str, typer.Argument(metavar="2026Q3")], approved_by: ApprovedBy = None) -> None:
     """Decide the tiers of a quarter and publish the decisions."""
-    from csperf import closing, views
+    from csperf import closing, notify, views
+    from csperf.notify import occasions
 
     settings, period = load_settings(), Quarter.parse(quarter)
     with console.bars() as progress:
         done = closing.close_quarter(settings, period, approved_by, datetime.now(UTC), progress=progress)
+    notify.tell(settings, occasions.left_waiting([done]), datetime.now(UTC))
     console.show(*views.closed(done))
 
 
@@ -183,20 +174,22 @@ def backfill(
     ] = None,
 ) -> None:
     """Re-extract and rebuild past months; closed months as new revisions."""
-    from csperf import closing, views
+    from csperf import closing, notify, views
+    from csperf.notify import occasions
 
-    settings = load_settings()
-    with console.bars() as progress:
+    settings, first, last, at = load_settings(), Month.parse(from_), Month.parse(to), datetime.now(UTC)
+    with console.bars() as progress, notify.failures_told(settings, "csperf backfill", [f"{first} … {last}"], at):
         done = closing.backfill(
             settings,
-            Month.parse(from_),
-            Month.parse(to),
+            first,
+            last,
             source=source,
             source_root=source_root,
             approved_by=approved_by or settings.approver,
-            approved_at=datetime.now(UTC),
+            approved_at=at,
             progress=progress,
         )
+    notify.tell(settings, occasions.left_waiting((*done.quarters, *done.months)), at)
     console.show(*views.backfilled(done, settings))
     stopped = [sentence for closed in done.months if closed.stopped for sentence in views.stopped(closed)]
     if stopped:
@@ -369,9 +362,11 @@ def policy_schema(
 @app.command()
 def status() -> None:
     """What is landed, built, closed, and what is missing."""
+    from csperf import notify
     from csperf.status import look, render
 
-    console.show(*render(look(load_settings())))
+    settings = load_settings()
+    console.show(*render(look(settings, datetime.now(UTC))), *notify.standing(settings))
 
 
 def _asker(settings: Settings, named: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The commands that look after the records as a whole: backup, restore, rebuild."""
+"""The commands that look after records and warehouse as a whole: build, rebuild, backup, restore."""
 
 from __future__ import annotations
 
@@ -15,8 +15,19 @@ from csperf.settings import load_settings
 
 def add_to(app: typer.Typer) -> None:
     """Put the commands into the command line."""
-    for command in (rebuild, backup, restore):
+    for command in (build, rebuild, backup, restore):
         app.command()(command)
+
+
+def build() -> None:
+    """Bring the warehouse up to date with the records."""
+    from csperf import serving, views, warehouse
+
+    settings = load_settings()
+    with console.bars() as progress:
+        built = warehouse.build(settings, progress)
+        serving.publish(settings)
+    console.show(*views.build_report(built, settings))
 
 
 def rebuild() -> None:

@@ -45,7 +45,7 @@ class Draft:
 
     Holds no pay amounts: it may be shown and logged. `path` is the private folder with the figures and the approver's
     page. `notes` is what the approver is told, `stopped` what the release gate stops it for, `final` what of that
-    nobody may override.
+    nobody may override, `refusals` how often it was refused.
     """
 
     period: str
@@ -60,6 +60,7 @@ class Draft:
     notes: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
     final: tuple[str, ...] = ()
+    refusals: int = 0
 
     @property
     def page(self) -> Path:
@@ -309,6 +310,7 @@ def _draft_of(revision: Revision, changed: bool) -> Draft:
         notes=tuple(summary.told(manifest.get("facts", {}), manifest.get("gate", {}), manifest.get("refusals", ()))),
         stopped=tuple(gate.refused(manifest.get("gate", {}), None)),
         final=tuple(gate.refused(manifest.get("gate", {}), "whatever the reason")),
+        refusals=len(manifest.get("refusals", ())),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from csperf.errors import CsperfError, without_values
 from csperf.progress import Progress, silent
+from csperf.secrets import masked
 from csperf.stopping import STOPPED, Stopped, listen, raise_if_all_ends
 
 if TYPE_CHECKING:
@@ -115,5 +116,5 @@ def run(command: Callable[[], object], debug: Callable[[], bool]) -> None:
 
 def _complain(sentence: str, debug: bool) -> None:
     if debug:
-        traceback.print_exc()
-    print(sentence, file=sys.stderr)
+        print(masked(traceback.format_exc()), file=sys.stderr)
+    print(masked(sentence), file=sys.stderr)

@@ -27,6 +27,7 @@ from csperf.landing import (
 )
 from csperf.landing import partition as landed_partition
 from csperf.progress import Progress, silent
+from csperf.secrets import masked
 from csperf.settings import Settings
 from csperf.sources import Delivery, Source, Spool, Unparsed
 from csperf.stopping import raise_if_all_ends
@@ -301,5 +302,5 @@ def _sentence(dataset: str, error: Exception) -> str:
     if isinstance(error, CsperfError):
         return f"{dataset}: {error}"
     log.debug("%s could not be taken in", dataset, exc_info=error)
-    first = (str(error).strip().splitlines() or [""])[0]
+    first = masked((str(error).strip().splitlines() or [""])[0])
     return f"{dataset} could not be taken in ({type(error).__name__}: {first}); run its dates again."

@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from csperf import notify
 from csperf.errors import UsageError
+from csperf.notify import occasions
 from csperf.periods import days
 from csperf.progress import Progress
 from csperf.settings import Settings
@@ -50,17 +52,18 @@ def run(
     from csperf import ingest, report, sample, serving, warehouse
     from csperf.sources import open_source
 
-    dates = days(first, last)
+    dates, at = days(first, last), extracted_at or datetime.now(UTC)
     source = source or settings.source
     if source is None:
         raise UsageError("No source is given; name one with --source or in CSPERF_SOURCE.")
     with home_lock(settings):
         opened = open_source(settings, source, source_root or settings.source_root)
-        landed = ingest.ingest(settings, opened, dates, extracted_at or datetime.now(UTC), progress)
+        landed = ingest.ingest(settings, opened, dates, at, progress)
         built = warehouse.build(settings, progress)
         samples = sample.draw_days(settings, first, last, progress=progress)
         # Reviews and late rows of the days before have come in: their pages are written again.
         start = first - timedelta(days=settings.lookback_days)
         pages = report.write_days(settings, start, last, progress=progress)
         serving.publish(settings)
+    notify.tell(settings, occasions.taken_in(settings, landed, dates, at), at)
     return RunReport(first, last, landed, built, samples, pages)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import duckdb
 
-from csperf import figures
+from csperf import figures, notify
 from csperf.approval import publish_draft, refuse_draft
 from csperf.errors import CsperfError
 from csperf.extract import figures_digest
+from csperf.notify import occasions
 from csperf.periods import Month, Quarter
 from csperf.published import Revision, load_published, newest
 from csperf.quality import load_release_checks
@@ -86,6 +87,7 @@ def refuse(
         done = refuse_draft(root, str(period), expected_digest, refused_by, refused_at, reason)
         if settings.warehouse_path.is_file():
             refresh(settings)
+    notify.tell(settings, [occasions.draft_refused(str(period), done.manifest["refusals"][-1])], refused_at)
     return done
 
 

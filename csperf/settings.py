@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from csperf.errors import UsageError
@@ -17,10 +17,14 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """Everything a run can be told from outside. Paths are absolute once read."""
 
-    model_config = SettingsConfigDict(env_prefix="CSPERF_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="CSPERF_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     home: Path = Field(Path("var"), description="Where landing, warehouse, extracts and reports are kept")
-    source: str | None = Field(None, description="Landing directory, database URL, mapping file or mapping name")
+    source: str | None = Field(
+        None, repr=False, description="Landing directory, database URL, mapping file or mapping name"
+    )
     source_root: Path | None = Field(None, description="Directory that a mapping's file names start from")
     timezone: str = Field("Asia/Shanghai", description="Business time zone: an event's date is its date there")
     encoding: Literal["utf-8", "gb18030"] = Field("utf-8", description="Encoding of delivered CSV files")
@@ -32,6 +36,9 @@ class Settings(BaseSettings):
     )
     approver: str | None = Field(None, description="Who approves unattended runs; empty: a person answers in Airflow")
     preparer: str = Field("csperf", description="Who prepares drafts; the approver must be someone else")
+    approvers: str | None = Field(
+        None, description="Who alone may approve: names as they log in, commas between; NAME:ID with Airflow's user id"
+    )
     approver_on_list: bool = Field(False, description="Whether an approver may be paid or graded by what he approves")
     total_limit: float = Field(
         0.3, gt=0, description="Share by which a month's total gross may differ from the month before's"
@@ -42,7 +49,21 @@ class Settings(BaseSettings):
     change_shown: float = Field(
         0.2, gt=0, description="Share of change in a person's gross from which the approver is told of it"
     )
-    serving_url: str | None = Field(None, description="PostgreSQL URL to serve the tables from, besides the BI copy")
+    serving_url: str | None = Field(
+        None, repr=False, description="PostgreSQL URL to serve the tables from, besides the BI copy"
+    )
+    notify: SecretStr | None = Field(
+        None, description="Who is told of what: [who=]URL for each target, or airflow:CONN_ID; see csperf.notify"
+    )
+    notify_language: Literal["en", "zh"] = Field("en", description="Language of notifications")
+    notify_quarantine: float = Field(
+        0.05, gt=0, le=1, description="Share of quarantined rows of an accepted date above which it is told of"
+    )
+    due: str = Field(
+        "02:00",
+        description="When deliveries are due, the day after: [DATASET=][3d ]HH:MM or DATASET=never, commas between",
+    )
+    night_hours: float = Field(4, gt=0, description="Hours in Airflow after which a night that is not done is told of")
     extract_language: Literal["codes", "zh", "en", "both"] = Field(
         "codes", description="What heads the columns of an extract: their codes, Chinese, English or both languages"
     )
@@ -64,6 +85,23 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError):
             raise ValueError(f"'{value}' is not a known time zone") from None
+        return value
+
+    @field_validator("notify")
+    @classmethod
+    def _known_targets(cls, value: SecretStr | None) -> SecretStr | None:
+        from csperf.notify.targets import check
+
+        if value is not None:
+            check(value.get_secret_value())
+        return value
+
+    @field_validator("due")
+    @classmethod
+    def _known_dues(cls, value: str) -> str:
+        from csperf.overdue import parse_due
+
+        parse_due(value)
         return value
 
     @property
@@ -106,6 +144,10 @@ class Settings(BaseSettings):
     @property
     def samples_dir(self) -> Path:
         return self.home / "samples"
+
+    @property
+    def notify_dir(self) -> Path:
+        return self.home / "notify"
 
     @property
     def reports_dir(self) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from csperf.datasets import DATASETS
 from csperf.landing import Partition, partitions
+from csperf.overdue import overdue
 from csperf.periods import Month, Quarter, days
 from csperf.published import draft, newest
 from csperf.settings import Settings
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """One dataset's landed deliveries. `missing` are daily dates without one, `refused` those not accepted, and why."""
+    """One dataset's landed deliveries. `missing` are daily dates without one, `refused` those not accepted, and why.
+
+    `overdue` are the dates, up to the present, that should have come by now and have not.
+    """
 
     name: str
     first: date
@@ -29,6 +33,7 @@ class DatasetStatus:
     quarantined: int
     missing: tuple[date, ...]
     refused: tuple[tuple[date, str], ...]
+    overdue: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,16 +77,21 @@ class Status:
     quarters: tuple[PeriodStatus, ...] = field(default=())
 
 
-def look(settings: Settings) -> Status:
-    """The present state of CSPERF_HOME. Reads small files and the warehouse; changes nothing."""
+def look(settings: Settings, now: datetime | None = None) -> Status:
+    """The state of CSPERF_HOME, and what is overdue at `now` (None: not asked). Reads alone, changes nothing."""
     landed = partitions(settings)
+    late = overdue(settings, landed, now) if now else {}
     built_to, unbuilt, cards = _warehouse(settings, landed)
     dates = [p.business_date for p in landed if DATASETS[p.dataset].kind == "daily" and p.path is not None]
     months = list(Month.of(min(dates)).until(Month.of(max(dates)))) if dates else []
     quarters = sorted({month.quarter for month in months})
     return Status(
         home=str(settings.home),
-        datasets=tuple(_dataset(name, landed, dates) for name in DATASETS if any(p.dataset == name for p in landed)),
+        datasets=tuple(
+            _dataset(name, landed, dates, late.get(name, ()))
+            for name in DATASETS
+            if any(p.dataset == name for p in landed)
+        ),
         built_to=built_to,
         unbuilt=unbuilt,
         months=tuple(_period(settings, month, cards.get(str(month), {})) for month in months),
@@ -89,7 +99,7 @@ def look(settings: Settings) -> Status:
     )
 
 
-def _dataset(name: str, landed: Sequence[Partition], dates: Sequence[date]) -> DatasetStatus:
+def _dataset(name: str, landed: Sequence[Partition], dates: Sequence[date], late: tuple[date, ...]) -> DatasetStatus:
     found = sorted((p for p in landed if p.dataset == name), key=lambda p: p.business_date)
     there = {p.business_date for p in found}
     missing: tuple[date, ...] = ()
@@ -104,6 +114,7 @@ def _dataset(name: str, landed: Sequence[Partition], dates: Sequence[date]) -> D
         quarantined=sum(p.quarantined for p in found),
         missing=missing,
         refused=tuple((p.business_date, p.message) for p in found if p.message),
+        overdue=late,
     )
 
 
@@ -183,10 +194,11 @@ def render(status: Status) -> list[RenderableType]:
     landed = Table(title=f"Landed in {status.home}", title_justify="left")
     for heading in ("dataset", "from", "to"):
         landed.add_column(heading)
-    for heading in ("deliveries", "rows", "quarantined", "missing", "refused"):
+    for heading in ("deliveries", "rows", "quarantined", "missing", "refused", "overdue"):
         landed.add_column(heading, justify="right")
     for entry in status.datasets:
-        numbers = (entry.deliveries, entry.rows, entry.quarantined, len(entry.missing), len(entry.refused))
+        days = (len(entry.missing), len(entry.refused), len(entry.overdue))
+        numbers = (entry.deliveries, entry.rows, entry.quarantined, *days)
         landed.add_row(entry.name, str(entry.first), str(entry.last), *(f"{number:,}" for number in numbers))
     parts: list[RenderableType] = [landed]
     if status.months:
@@ -197,7 +209,7 @@ def render(status: Status) -> list[RenderableType]:
 
 def sentences(status: Status) -> list[str]:
     """What is missing or waits for someone, a sentence each."""
-    lines = []
+    lines = _overdue(status)
     for entry in status.datasets:
         if entry.missing:
             lines.append(f"{entry.name}: no delivery for {ranges(entry.missing)}.")
@@ -223,6 +235,20 @@ def sentences(status: Status) -> list[str]:
         if period.overridden:
             lines.append(f"{period.period} was {period.overridden}")
     return lines
+
+
+def _overdue(status: Status) -> list[str]:
+    """What is overdue beyond the last date of anything: gaps before it are told as dates without a delivery."""
+    last = max((entry.last for entry in status.datasets), default=date.min)
+    since: dict[tuple[date, ...], list[str]] = {}
+    for entry in status.datasets:
+        if late := tuple(day for day in entry.overdue if day > last):
+            since.setdefault(late, []).append(entry.name)
+    return [
+        f"Overdue for {ranges(late)}: {', '.join(names)}; have it delivered and run csperf run --from {late[0]} --to "
+        f"{late[-1]}."
+        for late, names in since.items()
+    ]
 
 
 def _periods(title: str, periods: Sequence[PeriodStatus]) -> Any:

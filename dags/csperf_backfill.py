@@ -7,9 +7,16 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from csperf.orchestration import steps
-from csperf.orchestration.common import DEFAULT_ARGS, EXTRACTION_DELAY, POOL, SCORECARDS, LogProgress, start_date
-from csperf.settings import load_settings
+from csperf.orchestration import alerts, steps
+from csperf.orchestration.common import (
+    DEFAULT_ARGS,
+    EXTRACTION_DELAY,
+    POOL,
+    SCORECARDS,
+    LogProgress,
+    start_date,
+    task_settings,
+)
 
 DOC = """\
 By hand, with the months `from` and `to`: extracts, checks and lands all their dates again and builds them in one go.
@@ -30,13 +37,14 @@ with that quarter or month as parameter. Open months stay open.
     },
     tags=["csperf", "backfill"],
     doc_md=DOC,
+    on_failure_callback=alerts.run_failed,
 )
 def csperf_backfill() -> None:
     @task(retries=3, retry_delay=EXTRACTION_DELAY, retry_exponential_backoff=2.0, outlets=[SCORECARDS])
     def backfill() -> dict[str, Any]:
         context = get_current_context()
         started_by = context["dag_run"].triggering_user_name
-        return steps.backfill(load_settings(), context["params"], started_by, datetime.now(UTC), LogProgress())
+        return steps.backfill(task_settings(), context["params"], started_by, datetime.now(UTC), LogProgress())
 
     @task(retries=0)
     def verdict(done: Any) -> None:

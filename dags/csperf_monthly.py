@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from csperf.orchestration import runs, steps
+from csperf.orchestration import alerts, runs, steps
 from csperf.orchestration.approval import FORM, Approval
 from csperf.orchestration.common import (
     DEFAULT_ARGS,
@@ -19,8 +19,8 @@ from csperf.orchestration.common import (
     refusals_are_final,
     schedule,
     start_date,
+    task_settings,
 )
-from csperf.settings import load_settings
 
 DOC = """\
 At 06:00 on the 21st, for the month before (parameter `month`: another one). **draft** builds the month and writes
@@ -44,12 +44,13 @@ asset: running nights again pays nobody.
     params={"month": Param(None, type=["null", "string"], pattern=r"^\d{4}-\d{2}$", description="Pay month, 2026-09")},
     tags=["csperf", "payroll"],
     doc_md=DOC,
+    on_failure_callback=alerts.run_failed,
 )
 def csperf_monthly() -> None:
     @task(pool=POOL, inlets=[SCORECARDS, TIERS])
     @refusals_are_final
     def draft() -> dict[str, Any]:
-        context, settings = get_current_context(), load_settings()
+        context, settings = get_current_context(), task_settings()
         month = runs.month_of(context["dag_run"], context["params"], settings.zone)
         return steps.draft(settings, month, datetime.now(UTC), LogProgress())
 
@@ -57,11 +58,11 @@ def csperf_monthly() -> None:
     @refusals_are_final
     def publish(drafted: Any, answer: Any) -> str:
         started_by = get_current_context()["dag_run"].triggering_user_name
-        return steps.publish(load_settings(), drafted, answer, started_by, datetime.now(UTC))
+        return steps.publish(task_settings(), drafted, answer, started_by, datetime.now(UTC))
 
     @task(pool=POOL)
     def serve() -> None:
-        steps.serve(load_settings(), LogProgress())
+        steps.serve(task_settings(), LogProgress())
 
     drafted = draft()
     approve = Approval(

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from csperf.orchestration import runs, steps
+from csperf.orchestration import alerts, runs, steps
 from csperf.orchestration.approval import FORM, Approval
 from csperf.orchestration.common import (
     DEFAULT_ARGS,
@@ -18,8 +18,8 @@ from csperf.orchestration.common import (
     refusals_are_final,
     schedule,
     start_date,
+    task_settings,
 )
-from csperf.settings import load_settings
 
 DOC = """\
 At 06:00 on the 5th after a quarter's end, for that quarter (parameter `quarter`: another one). **draft** builds the
@@ -44,12 +44,13 @@ publishes nothing. A quarter whose decisions are published already is skipped.
     params={"quarter": Param(None, type=["null", "string"], pattern=r"^\d{4}Q[1-4]$", description="Quarter, 2026Q3")},
     tags=["csperf", "tiers"],
     doc_md=DOC,
+    on_failure_callback=alerts.run_failed,
 )
 def csperf_quarterly() -> None:
     @task(pool=POOL, inlets=[SCORECARDS])
     @refusals_are_final
     def draft() -> dict[str, Any]:
-        context, settings = get_current_context(), load_settings()
+        context, settings = get_current_context(), task_settings()
         quarter = runs.quarter_of(context["dag_run"], context["params"], settings.zone)
         return steps.draft(settings, quarter, datetime.now(UTC), LogProgress())
 
@@ -57,11 +58,11 @@ def csperf_quarterly() -> None:
     @refusals_are_final
     def publish(drafted: Any, answer: Any) -> str:
         started_by = get_current_context()["dag_run"].triggering_user_name
-        return steps.publish(load_settings(), drafted, answer, started_by, datetime.now(UTC))
+        return steps.publish(task_settings(), drafted, answer, started_by, datetime.now(UTC))
 
     @task(pool=POOL)
     def serve() -> None:
-        steps.serve(load_settings(), LogProgress())
+        steps.serve(task_settings(), LogProgress())
 
     drafted = draft()
     approve = Approval(

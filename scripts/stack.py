@@ -184,7 +184,7 @@ class Stack:
                 raise RuntimeError(f"Airflow's {name} ended with exit code {process.returncode}:\n{log[-3000:]}")
 
     def call(self, method: str, path: str, user: str, body: Any = None) -> Any:
-        """One call of the REST API (`path` below /api/v2/) by a user; RuntimeError with the answer if it is refused."""
+        """One call of the REST API (`path` below /api/v2/, or `auth/…`) by a user; RuntimeError if it is refused."""
         if user not in self._tokens:
             login = {"username": user, "password": self._passwords[user]}
             answer = httpx.post(f"{self.url}/auth/token", json=login, timeout=60)
@@ -193,7 +193,7 @@ class Stack:
         for attempt in range(3):
             answer = httpx.request(
                 method,
-                f"{self.url}/api/v2/{path}",
+                f"{self.url}/{path}" if path.startswith("auth/") else f"{self.url}/api/v2/{path}",
                 json=body,
                 headers={"Authorization": f"Bearer {self._tokens[user]}"},
                 timeout=60,

@@ -27,7 +27,7 @@ def test_help_is_quick_and_lists_every_command(tmp_path: Path) -> None:
     done = csperf("--help", home=tmp_path)
     assert time.perf_counter() - started < 1.5
     assert done.returncode == 0
-    commands = "demo run sample close-month close-quarter backfill explain simulate policy status"
+    commands = "demo run notify sample close-month close-quarter backfill explain simulate policy status"
     for command in commands.split():
         assert f"\n  {command} " in done.stdout
     assert not list(tmp_path.iterdir())
@@ -41,6 +41,7 @@ def test_help_is_quick_and_lists_every_command(tmp_path: Path) -> None:
         (["close-quarter", "2026-09"], "'2026-09' is not a quarter"),
         (["run", "--from", "2026-07-01", "--to", "2026-07-01"], "No source is given"),
         (["run", "--from", "2026-07-02", "--to", "2026-07-01", "--source", "x"], "swap the two dates"),
+        (["notify"], "name targets in CSPERF_NOTIFY"),
         (["explain", "E1", "Juli"], "'Juli' is not a month"),
         (["policy", "show", "no_such_plan"], "There is no plan 'no_such_plan'"),
         (["simulate", "2026-07..2026-09", "--policy", "no_such_folder"], "There is no folder no_such_folder"),

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import openpyxl
 import pytest
+from openpyxl.utils import get_column_letter
 from typer.testing import CliRunner
 
 from csperf import closing
@@ -112,12 +113,21 @@ def test_a_sheet_is_frozen_filtered_and_printed_on_its_width(home: Path, form: d
     assert book.sheetnames == ["payroll 2026-08", "left 2026-08", "totals", "lines", "policy", "columns"]
     for sheet in book.worksheets:
         assert sheet.freeze_panes is not None and sheet.freeze_panes.endswith("2")
-        assert sheet.auto_filter.ref == sheet.dimensions
+        listed = sheet.max_row - (sheet in book.worksheets[:2])  # the totals row lies below what is filtered
+        assert sheet.auto_filter.ref == f"A1:{get_column_letter(sheet.max_column)}{listed}"
         assert (sheet.page_setup.orientation, sheet.print_title_rows) == ("landscape", "$1:$1")
         assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (None, 0)
         assert sheet.sheet_properties.pageSetUpPr.fitToPage
-    # One row per employee, as in the csv: totals have a sheet of their own.
-    assert book.worksheets[0].max_row == 3
+
+
+def test_a_totals_row_lies_below_the_people(home: Path) -> None:
+    path = drafted(home, extract_language="zh") / "payroll_2026-08.xlsx"
+    sheet, values = (openpyxl.load_workbook(path, data_only=shown).worksheets[0] for shown in (False, True))
+    assert sheet.max_row == 4  # two people
+    assert [cell.value for cell in sheet[4]][:7] == ["合计", None, None, None, None, None, "=SUBTOTAL(9,G2:G3)"]
+    totals = {values.cell(1, n).value: cell.value for n, cell in enumerate(values[4], start=1)}
+    # 3000 − 0.01; the contribution of 240 is none of it.
+    assert (totals["养老保险(个人)"], totals["应发合计"], totals["发薪日"]) == (240, 2999.99, None)
 
 
 def test_a_chinese_letter_is_two_wide(home: Path) -> None:

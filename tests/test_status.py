@@ -1,15 +1,16 @@
 """What `csperf status` tells: landed, missing, refused, built, closed."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from csperf import closing
 from csperf.approval import refuse_draft
+from csperf.errors import UsageError
 from csperf.landing import Current, Refused, partition_dir, write_current
 from csperf.periods import Month
-from csperf.settings import Settings
+from csperf.settings import Settings, load_settings
 from csperf.status import look, ranges, render, sentences
 from tests.conftest import Company
 from tests.landing_files import employee, land, session
@@ -44,6 +45,56 @@ def test_gaps_are_dates_between_deliveries_and_up_to_the_last_of_any_dataset(set
     assert found["employees"].missing == ()  # a roster is delivered when it changes
     assert (found["chat_sessions"].deliveries, found["chat_sessions"].rows) == (3, 6)
     assert "chat_sessions: no delivery for 2026-07-03 … 2026-07-05." in sentences(status)
+
+
+# 02:00 on 7 July in Shanghai, when the nightly run of the 6th begins.
+NIGHT = datetime(2026, 7, 6, 18, 0, tzinfo=UTC)
+
+
+def test_overdue_is_what_should_have_come_by_the_nightly_run(settings: Settings) -> None:
+    land(settings, "employees", date(2026, 6, 30), [employee("E1")])
+    for day in (1, 2, 4, 6):
+        chats(settings, day)
+    land(settings, "tickets", date(2026, 7, 5), [])
+    before = {entry.name: entry.overdue for entry in look(settings, NIGHT - timedelta(seconds=1)).datasets}
+    assert before == {"employees": (), "chat_sessions": (date(2026, 7, 3), date(2026, 7, 5)), "tickets": ()}
+    status = look(settings, NIGHT)
+    assert {entry.name: entry.overdue for entry in status.datasets}["tickets"] == (date(2026, 7, 6),)
+    assert not [line for line in sentences(status) if line.startswith("Overdue")]  # told as gaps already
+    later = sentences(look(settings, NIGHT + timedelta(days=2)))
+    assert later[0] == (
+        "Overdue for 2026-07-07 … 2026-07-08: chat_sessions, tickets; have it delivered and run csperf run "
+        "--from 2026-07-07 --to 2026-07-08."
+    )
+
+
+def test_each_dataset_may_be_due_at_its_own_time_or_never(settings: Settings) -> None:
+    for name in ("chat_sessions", "tickets", "points", "calls"):
+        land(settings, name, date(2026, 7, 3), [])
+    own = settings.model_copy(update={"due": "12:30, tickets=3d 02:00, points=never, calls=0d 23:00"})
+    late = {entry.name: entry.overdue for entry in look(own, NIGHT).datasets}
+    assert late == {
+        "chat_sessions": (date(2026, 7, 4), date(2026, 7, 5)),  # the 6th's are due at 12:30 today
+        "tickets": (date(2026, 7, 4),),  # at this very moment
+        "points": (),
+        "calls": (date(2026, 7, 4), date(2026, 7, 5), date(2026, 7, 6)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("due", "words"),
+    [
+        ("2 o'clock", "is not [DATASET=][3d ]HH:MM or DATASET=never"),
+        ("25:00", "'25:00' is no time of day"),
+        ("chats=02:00", "'chats' is no dataset that is delivered daily"),
+        ("employees=02:00", "'employees' is no dataset that is delivered daily"),
+    ],
+)
+def test_a_due_time_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, due: str, words: str) -> None:
+    monkeypatch.setenv("CSPERF_DUE", due)
+    with pytest.raises(UsageError) as error:
+        load_settings()
+    assert words in str(error.value)
 
 
 def test_a_refused_date_is_told_in_its_own_words_and_is_no_gap(settings: Settings) -> None:

@@ -84,13 +84,14 @@ class Form:
         """The headings of columns by their codes; two that would read the same have their codes with them."""
         if self.language == "codes":
             return list(columns)
-        told = [self._said(labels.get(name) or LABELS.get(name, ("", ""))) for name in columns]
+        told = [self.words(labels.get(name) or LABELS.get(name, ("", ""))) for name in columns]
         return [
             text if text and told.count(text) == 1 else f"{text} ({name})".strip()
             for name, text in zip(columns, told, strict=True)
         ]
 
-    def _said(self, label: tuple[str, str]) -> str:
+    def words(self, label: tuple[str, str]) -> str:
+        """A label (Chinese, English) in the form's language; in codes its English."""
         chinese, english = label
         if self.language == "both":
             return " · ".join(dict.fromkeys(part for part in label if part))

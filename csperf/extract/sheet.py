@@ -62,7 +62,8 @@ def write_sheet(path: Path, book: Book) -> None:
         sheets = _Sheets(file, book.form, book.content.labels)
         lists = {_TITLES[part].format(month=book.month): table for part, table in book.content.lists().items()}
         for title, table in lists.items():
-            sheets.listing(title, table.columns, table.rows, fixed=2 if book.form.names else 1)
+            sheet = sheets.listing(title, table.columns, table.rows, fixed=2 if book.form.names else 1)
+            sheets.total(sheet, table, [*book.content.groups, "gross_pay", "still_due"])
         _totals(sheets, book, lists)
         rows = list(_line_rows(book))
         columns = LINE_COLUMNS if book.form.names else tuple(name for name in LINE_COLUMNS if name != "name")
@@ -75,6 +76,7 @@ def write_sheet(path: Path, book: Book) -> None:
         sheets.listing("columns", _LEGEND_COLUMNS, legend)
 
 
+_TOTAL = ("合计", "total")
 _TITLES = {"extract": "payroll {month}", "leavers": "left {month}"}
 
 
@@ -86,6 +88,7 @@ class _Sheets:
         self.bold = file.add_format({"bold": True, "bottom": 1})
         self._wrapped_bold = file.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
         self.money = file.add_format({"num_format": "#,##0.00"})
+        self._total = file.add_format({"bold": True, "top": 1, "num_format": "#,##0.00"})
         self.count = file.add_format({"num_format": "#,##0"})
         self._day = file.add_format({"num_format": "yyyy-mm-dd"})
         self._wrap = file.add_format({"text_wrap": True, "valign": "top"})
@@ -117,6 +120,20 @@ class _Sheets:
             for column, cell in enumerate(row):
                 self._cell(sheet, number, column, columns[column], cell, wrapped)
         return sheet
+
+    def total(self, sheet: Worksheet, table: Table, summed: Sequence[str]) -> None:
+        """The totals row below a list: of what the filter leaves in sight, with the total of all beside the formula."""
+        last = len(table.rows)
+        if not last:
+            return
+        for place, column in enumerate(table.columns):
+            if column in summed:
+                value = sum((row[place] for row in table.rows if isinstance(row[place], Decimal)), Decimal(0))
+                letter = xl_col_to_name(place)
+                formula = f"=SUBTOTAL(9,{letter}2:{letter}{last + 1})"
+                sheet.write_formula(last + 1, place, formula, self._total, float(value))
+            else:
+                sheet.write(last + 1, place, self._form.words(_TOTAL) if place == 0 else None, self._total)
 
     def _cell(self, sheet: Worksheet, row: int, column: int, name: str, cell: object, wrapped: bool) -> None:
         if isinstance(cell, Decimal):

@@ -10,9 +10,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from airflow.sdk import Asset, CronDataIntervalTimetable
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.log import mask_secret
 
 from csperf.errors import CsperfError, without_values
-from csperf.settings import load_settings
+from csperf.secrets import secrets_of
+from csperf.settings import Settings, load_settings
 
 # One slot: whatever writes to CSPERF_HOME waits here for its turn.
 POOL = "csperf_warehouse"
@@ -29,6 +31,14 @@ EXTRACTION_DELAY = timedelta(minutes=5)
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def task_settings() -> Settings:
+    """The settings of a task; the secrets in them are hidden in Airflow's logs from here on."""
+    settings = load_settings()
+    for secret in sorted(secrets_of(settings)):
+        mask_secret(secret)
+    return settings
 
 
 def schedule(cron: str) -> CronDataIntervalTimetable:

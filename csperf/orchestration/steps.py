@@ -9,7 +9,9 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from csperf import notify
 from csperf.errors import UsageError
+from csperf.notify import occasions
 from csperf.orchestration.approval import answered_at, answered_by, check_answer, draft_facts
 from csperf.periods import Month, Quarter, parse_date
 from csperf.progress import Progress
@@ -28,7 +30,9 @@ def extract(settings: Settings, dates: Sequence[str], extracted_at: datetime, pr
     if settings.source is None:
         raise UsageError("No source is given; name one in CSPERF_SOURCE.")
     source = open_source(settings, settings.source, settings.source_root)
-    landed = ingest(settings, source, [parse_date(day) for day in dates], extracted_at, progress)
+    on = [parse_date(day) for day in dates]
+    landed = ingest(settings, source, on, extracted_at, progress)
+    notify.tell(settings, occasions.taken_in(settings, landed, on, extracted_at), extracted_at)
     states = Counter(str(outcome.state) for outcome in landed.outcomes)
     return {"deliveries": dict(states), "quarantined_rows": landed.quarantined, "refusals": list(landed.messages)}
 
@@ -70,6 +74,8 @@ def draft(settings: Settings, period: Month | Quarter, drafted_at: datetime, pro
     )
     if not drafted.changed:
         raise AirflowSkipException(f"{period} is published as revision {drafted.revision} and nothing has changed.")
+    if drafted.stopped or settings.approver is None:
+        notify.tell(settings, [occasions.waiting(drafted)], drafted_at)
     if drafted.stopped:
         raise AirflowFailException("\n".join(views.stopped(closing.Closed("draft", drafted, None, drafted.stopped))))
     return {"period": str(period), **draft_facts(drafted, drafted_at)}
@@ -142,6 +148,7 @@ def backfill(
     approver = None if own else settings.approver
     done = closing.backfill(settings, first, last, approved_by=approver, approved_at=at, progress=progress)
     serving.publish(settings)
+    notify.tell(settings, occasions.left_waiting((*done.quarters, *done.months)), at)
     outcomes = {each.draft.period: each.outcome for each in (*done.quarters, *done.months)}
     stopped = [sentence for each in done.months if each.stopped for sentence in views.stopped(each)]
     return {"periods": outcomes, "refusals": [*done.run.ingest.messages, *stopped]}

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from csperf.errors import UsageError
+from csperf.secrets import masked
 from csperf.settings import Settings
 from csperf.sources.base import Source
 from csperf.sources.databases import Database, airflow_url, parse_url
@@ -41,8 +42,8 @@ def open_source(settings: Settings, source: str | None = None, source_root: Path
         return _mapped(settings, SHIPPED / f"{chosen}.yaml", source_root)
     if not path.is_dir():
         raise UsageError(
-            f"There is no source '{chosen}'; give a landing directory, a database URL, airflow:CONNECTION, a mapping "
-            f"file (.yaml) or one of the mappings {', '.join(shipped_mappings())}."
+            f"There is no source '{masked(chosen)}'; give a landing directory, a database URL, airflow:CONNECTION, a "
+            f"mapping file (.yaml) or one of the mappings {', '.join(shipped_mappings())}."
         )
     return FileSource(settings, path.resolve())
 

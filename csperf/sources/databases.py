@@ -56,17 +56,21 @@ def parse_url(text: str) -> URL:
 
 def airflow_url(connection_id: str) -> URL:
     """The URL of an Airflow connection; a UsageError when Airflow has none of that name."""
+    return parse_url(airflow_connection(connection_id).get_uri())
+
+
+def airflow_connection(connection_id: str) -> Any:
+    """An Airflow connection; a UsageError when Airflow has none of that name."""
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException  # heavy, and only wanted here
 
     try:
-        uri = BaseHook.get_connection(connection_id).get_uri()
+        return BaseHook.get_connection(connection_id)
     except AirflowNotFoundException:
         raise UsageError(
             f"Airflow has no connection '{connection_id}'; add it under Admin, Connections, or as the variable "
             f"AIRFLOW_CONN_{connection_id.upper()}."
         ) from None
-    return parse_url(uri)
 
 
 def public_name(url: URL) -> str:

@@ -14,8 +14,9 @@ from csperf.demo import write_demo
 from csperf.settings import Settings
 from scripts.stack import ROOT, Stack, free_port
 from tests.end_to_end.compose import compose, image_environment
+from tests.receivers import Hook, http_hook
 
-CLERK, DIRECTOR = "clerk", "director"
+CLERK, DIRECTOR, DEPUTY, OPERATOR = "clerk", "director", "deputy", "operator"
 FIRST, LAST = date(2026, 7, 1), date(2026, 9, 30)
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 # The test's own: DAGs run when it says so, and a killed task is noticed in seconds.
@@ -32,12 +33,13 @@ FASTER = {
 
 @dataclass(frozen=True)
 class Server:
-    """The running server, its records, and the compose file that it was started from."""
+    """The running server, its records, the compose file that it was started from, and who is told of what."""
 
     stack: Stack
     settings: Settings
     services: dict[str, Any]
     places: dict[str, str]
+    hook: Hook
 
     def here(self, text: str) -> str:
         """A container's paths and addresses as they are on this machine."""
@@ -84,18 +86,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         **{name: _here(value, places) for name, value in image_environment().items() if name != "PATH"},
         **{name: _here(value, places) for name, value in services["init"]["environment"].items()},
         **FASTER,
+        # Airflow numbers its users from 1 on. The deputy, who comes later, is not among those who may approve.
+        "CSPERF_APPROVERS": f"{CLERK}:1, {DIRECTOR}:2, Demo Director:0",
+        "CSPERF_NIGHT_HOURS": "0.0005",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
     }
     write_demo(root / "deliveries", 12, FIRST, LAST, seed=5)
-    director = ["airflow", "users", "create", "--role", "Op", "--username", DIRECTOR, "--password", "for-this-test"]
+    director = [
+        "airflow",
+        "users",
+        "create",
+        "--role",
+        "csperf_approver",
+        "--username",
+        DIRECTOR,
+        "--password",
+        "for-this-test",
+    ]
     stack = Stack(
         environment,
         root / "component-logs",
         port,
-        {CLERK: given["ADMIN_PASSWORD"], DIRECTOR: "for-this-test"},
+        {CLERK: given["ADMIN_PASSWORD"], **dict.fromkeys((DIRECTOR, DEPUTY, OPERATOR), "for-this-test")},
         {name: [_here(word, places) for word in services[name]["command"]] for name in COMPONENTS},
         prepare=[
             [_here(word, places) for word in services["init"]["command"]],
@@ -103,6 +118,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ],
     )
     settings = Settings(home=root / "home", source=str(root / "deliveries"))
-    with stack:
-        yield Server(stack, settings, services, places)
+    with http_hook() as hook:
+        stack.environment["CSPERF_NOTIFY"] = hook.url("token-4711")
+        with stack:
+            yield Server(stack, settings, services, places, hook)
     postgres.cleanup()

@@ -91,6 +91,11 @@ def test_every_dag_says_what_it_is_and_whose(dags: dict[str, Any]) -> None:
             assert task.get("owner", dag["default_args"]["__var"]["owner"]) == "csperf"
 
 
+def test_a_failed_run_and_a_night_past_its_deadline_are_told(dags: dict[str, Any]) -> None:
+    assert all(dag["has_on_failure_callback"] for dag in dags.values())
+    assert "csperf.orchestration.alerts.night_late" in json.dumps(dags["csperf_daily"]["deadline"])
+
+
 def test_extraction_is_tried_again_and_an_approval_is_not(dags: dict[str, Any]) -> None:
     assert _task(dags["csperf_daily"], "extract")["retries"] == 3
     assert _task(dags["csperf_backfill"], "backfill")["retries"] == 3

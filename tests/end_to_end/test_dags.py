@@ -13,7 +13,7 @@ import pytest
 from csperf import nightly
 from csperf.settings import Settings
 from csperf.status import look
-from tests.end_to_end.conftest import CLERK, DIRECTOR, FIRST, LAST, Server
+from tests.end_to_end.conftest import CLERK, DEPUTY, DIRECTOR, FIRST, LAST, OPERATOR, Server
 
 MONTHLY, QUARTERLY, DAILY, BACKFILL = "csperf_monthly", "csperf_quarterly", "csperf_daily", "csperf_backfill"
 
@@ -61,6 +61,14 @@ def draft(server: Server, month: str) -> str:
     return run
 
 
+def heard(server: Server, words: str) -> None:
+    """Wait until somebody was told so."""
+    deadline = time.monotonic() + 60
+    while not any(words in text for text in server.hook.texts("token-4711")):
+        assert time.monotonic() < deadline, server.hook.got
+        time.sleep(0.2)
+
+
 def revisions(server: Server, month: str) -> list[str]:
     return sorted(path.name for path in (server.settings.payroll_dir / month).glob("rev-*"))
 
@@ -100,6 +108,14 @@ def test_a_rejected_month_is_a_draft_again_with_the_reason(server: Server, rejec
     assert refusal["by"].split()[0] == DIRECTOR
     (month,) = [month for month in look(server.settings).months if month.period == "2026-07"]
     assert (month.state, month.refusals) == ("draft", 1)
+    heard(server, f"The draft of 2026-07 was refused by {refusal['by']}; csperf status says why")
+
+
+def test_a_draft_that_waits_is_told_and_again_after_it_was_refused(server: Server, july: str) -> None:
+    told = [
+        text for text in server.hook.texts("token-4711") if text.startswith("The draft of 2026-07 (revision 1) waits")
+    ]
+    assert len(told) == 2
 
 
 def test_a_month_is_published_by_the_one_who_approved_it(server: Server, july: str) -> None:
@@ -124,10 +140,12 @@ def test_no_pay_reaches_airflow(server: Server, july: str) -> None:
         assert [path for path in logs if f"dag_id={MONTHLY}" in str(path) and f"task_id={task}" in str(path)], logs
     logs += (server.settings.home.parent / "component-logs").glob("*.log")
     kept = [path.read_text() for path in logs]
+    assert "token-4711" not in "".join(kept)
     for task in ("draft", "approve", "publish"):
         path = f"dags/{MONTHLY}/dagRuns/{july}/taskInstances/{task}/xcomEntries/return_value"
         kept.append(json.dumps(server.stack.call("GET", path, CLERK)))
     kept.append(json.dumps(server.stack.call("GET", f"dags/{MONTHLY}/dagRuns/{july}/hitlDetails", CLERK)))
+    kept.append(json.dumps(server.hook.got))
     text = "".join(kept)
     assert manifest["figures_digest"] in text and "approval.md" in text and "a demo: E0001 was on leave" in text
     told = {f"{amount:,.2f}" for amount in pay} | {f"{amount:.2f}" for amount in pay if amount}
@@ -142,17 +160,32 @@ def test_a_month_that_is_published_already_is_skipped(server: Server, july: str)
     assert revisions(server, "2026-07") == ["rev-001"]
 
 
-def test_who_started_a_month_cannot_approve_it(server: Server, july: str) -> None:
+def test_who_started_a_month_cannot_approve_it_and_it_is_told(server: Server, july: str) -> None:
     run = draft(server, "2026-08")
     server.stack.answer(MONTHLY, run, CLERK)
     assert server.stack.wait(MONTHLY, run, CLERK) == "failed"
     assert "somebody else has to approve it" in server.stack.task_log(MONTHLY, run, "publish", CLERK)
     assert revisions(server, "2026-08") == []
+    heard(server, "csperf_monthly for 2026-08 failed in step publish; look at its log")
 
 
-def test_an_approval_marked_as_success_by_hand_publishes_nothing(server: Server, july: str) -> None:
+def test_who_may_not_approve_cannot_answer_and_marking_it_as_success_publishes_nothing(
+    server: Server, july: str
+) -> None:
     run = draft(server, "2026-08")
     path = f"dags/{MONTHLY}/dagRuns/{run}/taskInstances/approve"
+    # The one's role answers nothing; the other's does, and CSPERF_APPROVERS does not name him.
+    for name, role, words in (
+        (OPERATOR, "csperf_operator", "403 .*Forbidden"),
+        (DEPUTY, "csperf_approver", "403 .*not a respondent"),
+    ):
+        person = {"username": name, "password": "for-this-test", "email": f"{name}@example.com", "first_name": name}
+        server.stack.call(
+            "POST", "auth/fab/v1/users", CLERK, {**person, "last_name": "Demo", "roles": [{"name": role}]}
+        )
+        with pytest.raises(RuntimeError, match=words):
+            answer = {"chosen_options": ["Approve"], "params_input": {}}
+            server.stack.call("PATCH", f"{path}/-1/hitlDetails", name, answer)
     server.stack.call("PATCH", path, CLERK, {"new_state": "success"})
     assert server.stack.wait(MONTHLY, run, CLERK) == "failed"
     assert "Nobody has answered" in server.stack.task_log(MONTHLY, run, "publish", CLERK)
@@ -190,6 +223,10 @@ def test_a_night_by_hand_works_on_the_dates_it_is_given(nights: dict[str, list[s
 
 def test_a_native_backfill_works_on_every_date_of_its_range_the_last_included(nights: dict[str, list[str]]) -> None:
     assert sorted(nights["backfill"]) == ["2026-09-29", "2026-09-30"]
+
+
+def test_a_night_that_is_not_done_by_its_deadline_is_told(server: Server, nights: dict[str, list[str]]) -> None:
+    heard(server, "csperf_daily for 2026-09-01 … 2026-09-02 is not done by its deadline")
 
 
 def test_nights_run_again_change_no_paid_month(server: Server, july: str, nights: dict[str, list[str]]) -> None:

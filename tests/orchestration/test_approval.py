@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from csperf.approval import approvers, check_approver
 from csperf.closing import Draft
 from csperf.errors import CsperfError
 from csperf.orchestration.approval import Approved, check_answer, draft_facts
+from csperf.settings import Settings
 
 DRAFTED = datetime(2026, 9, 21, 6, 5, tzinfo=UTC)
 ANSWERED = datetime(2026, 9, 21, 9, 30, tzinfo=UTC)
@@ -63,3 +65,15 @@ def test_the_approver_sees_counts_and_the_digest() -> None:
     assert facts["digest"] == draft.digest and datetime.fromisoformat(facts["drafted_at"]) == DRAFTED
     for part in ("2026-09", "revision 2", "60", "180", "| new | 3 |", "0123456789abcdef", "Late.", str(draft.path)):
         assert part in facts["body"]
+
+
+def test_only_who_is_named_may_approve_and_airflow_is_told_their_ids() -> None:
+    anybody, named = Settings(), Settings(approvers=" Demo  Director:7, Demo Deputy ")
+    assert approvers(anybody) == {}
+    assert approvers(named) == {"Demo Director": "7", "Demo Deputy": ""}
+    assert check_approver(anybody, "Somebody", "csperf") == "Somebody"
+    assert check_approver(named, "demo director", "csperf") == "demo director"
+    with pytest.raises(
+        CsperfError, match=r"Somebody is not among those who may approve \(Demo Director, Demo Deputy\)"
+    ):
+        check_approver(named, "Somebody", "csperf")
