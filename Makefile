@@ -24,7 +24,7 @@ UV := .uv/bin/uv
 # What dbt has read of its project: every new CSPERF_HOME starts from it.
 PARSED := dbt_project/target/partial_parse.msgpack
 
-.PHONY: help install run test lint lint-python lint-types lint-sql audit bench airflow lock clean
+.PHONY: help install run test lint lint-python lint-types lint-sql audit bench faults airflow lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,9 +53,13 @@ lint-sql:
 audit: .venv/installed ## known vulnerabilities of the locked packages; where no advisories can be had, the lock's age
 	@.venv/bin/python -m scripts.audit $(ARGS)
 
-bench: .venv/installed $(PARSED) ## all plans for 10,000 employees, then one night of 2,000 agents (an hour), against their floors
+bench: .venv/installed $(PARSED) ## all plans for 10,000 employees, a million messages checked, then one night of 2,000 agents (an hour)
 	.venv/bin/python -m bench.plans
+	.venv/bin/python -m bench.checks
 	.venv/bin/python bench/night.py $(ARGS)
+
+faults: .venv/installed $(PARSED) ## 200 kills, full disks, two runs at once, a dying source, readers: nothing lost (an hour; ARGS=--short)
+	.venv/bin/python -m tests.faults $(ARGS)
 
 airflow: .venv/installed ## a local Airflow with the four DAGs, at http://localhost:8080
 	.venv/bin/python -m scripts.local_airflow $(ARGS)

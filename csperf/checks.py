@@ -30,8 +30,9 @@ ENOUGH_ROWS = {"daily": 100, "full": 20}
 UNPARSED = "unparsed"
 # The check of a row that was discarded and breaks no rule any more.
 DISCARDED = "discarded"
-# Up to so many rows are copied into the scratch database, which many small files are slower than.
-COPIED_ROWS = 1_500_000
+# Many small files, up to so many rows, are copied into the scratch database: each look at them there is quicker. Few
+# large ones are not: each look reads the columns it needs alone, which costs less than the copy.
+COPIED_ROWS, FEW_FILES = 1_500_000, 4
 # How many rows and lines of a date are set aside, and how many of these were discarded.
 _COUNTED = """
     with aside as (
@@ -128,9 +129,11 @@ class Batch:
             + ", ".join(f"cast(null as {t}) as {n}" for n, t in spool_columns(self.dataset))
             + " limit 0)"
         )
-        few = sum(delivery.rows for delivery in self.spool.deliveries.values()) <= COPIED_ROWS
+        copied = len(self.spool.rows) > FEW_FILES and (
+            sum(delivery.rows for delivery in self.spool.deliveries.values()) <= COPIED_ROWS
+        )
         con.execute(
-            f"create {'table' if few else 'view'} {self.dataset.name} as "
+            f"create {'table' if copied else 'view'} {self.dataset.name} as "
             f"select *, cast({own} as date) as _date from {rows}"
         )
         con.execute("create table deliveries (business_date date, rows bigint)")
@@ -172,7 +175,8 @@ class Batch:
         """Split a finding by date and set its rows aside when the rule says so."""
         rule, counts = finding.rule, {}
         if finding.failed:
-            counts = dict(con.execute(f"select _business_date, count(*) from ({finding.query}) group by 1").fetchall())
+            con.execute(f"create or replace temp table found_rows as {finding.query}")
+            counts = dict(con.execute("select _business_date, count(*) from found_rows group by 1").fetchall())
         if sum(counts.values()) != finding.failed:
             raise CsperfError(
                 f"Rule {rule.check} of suite {self.dataset.name} found {finding.failed} rows and its query gives "
@@ -185,7 +189,7 @@ class Batch:
                     Result(day, rule.check, rule.severity, rule.reason, delivery.rows, int(counts.get(day, 0)))
                 )
         if finding.failed and rule.severity == "quarantine":
-            bad_rows = self._repeated() if rule.keeps_first else finding.query
+            bad_rows = f"({self._repeated()})" if rule.keeps_first else "found_rows"
             # A field that could not be read is not missing as well.
             read = (
                 f"where rows_of._bad is null or not contains(rows_of._bad, '{rule.kwargs['column']}: ')"
@@ -196,7 +200,7 @@ class Batch:
             kept = reason.replace('rows_of."_kept"', "found._kept")
             con.execute(
                 f"insert into bad select found._business_date, found._row, '{rule.check}', {kept} "
-                f"from ({bad_rows}) as found join {self.dataset.name} as rows_of using (_business_date, _row) {read}"
+                f"from {bad_rows} as found join {self.dataset.name} as rows_of using (_business_date, _row) {read}"
             )
 
     def _list_lines(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -248,13 +252,16 @@ class Batch:
         )
 
     def _repeated(self) -> str:
-        """The rows to set aside of those with equal keys: all but the first that has no other fault."""
+        """The rows to set aside of those with equal keys: all but the first that has no other fault.
+
+        `found_rows` has a row at least of each repeated key.
+        """
         keys = ", ".join(f'"{name}"' for name in self.dataset.key)
-        given = " and ".join(f'"{name}" is not null' for name in self.dataset.key)
         by = f"partition by _business_date, {keys} order by faulty.row is not null, _row"
         return f"""
             with repeated as (
-                select _business_date, {keys} from {self.dataset.name} where {given} group by all having count(*) > 1
+                select distinct _business_date, {keys}
+                from {self.dataset.name} semi join found_rows using (_business_date, _row)
             ),
             faulty as (select distinct business_date, row from bad),
             ranked as (

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from csperf import cli_notify, cli_quarantine, console
+from csperf import cli_notify, cli_quarantine, cli_records, console
 from csperf.errors import CsperfError
 from csperf.periods import Month, Quarter, parse_date
 from csperf.settings import Settings, load_settings
@@ -92,16 +92,7 @@ def run(from_: From, to: To, source: SourceOption = None, source_root: SourceRoo
         raise CsperfError("\n".join(refused))
 
 
-@app.command()
-def build() -> None:
-    """Bring the warehouse up to date with the records."""
-    from csperf import serving, views, warehouse
-
-    settings = load_settings()
-    with console.bars() as progress:
-        built = warehouse.build(settings, progress)
-        serving.publish(settings)
-    console.show(*views.build_report(built, settings))
+cli_records.add_to(app)
 
 
 @app.command()

@@ -268,6 +268,7 @@ def _close_month(
 ) -> Closed:
     drafted = draft_month(settings, month, approved_at, progress)
     if not drafted.changed:
+        refresh(settings)  # the publication may have been killed before it did that
         return Closed("unchanged", drafted, newest(settings.payroll_dir, month))
     stopped = drafted.stopped if override is None else drafted.final
     if approved_by is None or stopped:
@@ -280,6 +281,7 @@ def _close_month(
 def _close_quarter(settings: Settings, quarter: Quarter, approved_by: str | None, approved_at: datetime) -> Closed:
     drafted = draft_quarter(settings, quarter, approved_at)
     if not drafted.changed:
+        refresh(settings)  # the publication may have been killed before it did that
         return Closed("unchanged", drafted, newest(settings.tiers_dir, quarter))
     if approved_by is None:
         refresh(settings)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from csperf.errors import CsperfError, without_values
 from csperf.progress import Progress, silent
 from csperf.secrets import masked
+from csperf.stopping import STOPPED, Stopped, listen, raise_if_all_ends
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -90,17 +91,23 @@ def bars() -> Iterator[Progress]:
 def run(command: Callable[[], object], debug: Callable[[], bool]) -> None:
     """Run the command line and end the process with its exit code.
 
-    A CsperfError is one sentence on stderr and its own exit code; anything else that goes wrong is a fault of csperf,
-    said in one sentence with exit code 1. With --debug both come with the traceback.
+    A CsperfError is one sentence on stderr and its own exit code, a signal to end (Ctrl-C, SIGTERM, SIGHUP) one with
+    128 and its number; anything else that goes wrong is a fault of csperf, said in one sentence with exit code 1. With
+    --debug they come with the traceback.
     """
+    listen()
     try:
-        command()
+        try:
+            command()
+        except Exception as error:
+            raise_if_all_ends(error)
+            raise
+    except Stopped as stopped:
+        _complain(STOPPED, debug())
+        sys.exit(stopped.exit_code)
     except CsperfError as error:
         _complain(str(error), debug())
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _complain("Stopped; start the command again and it goes on from what was kept.", debug())
-        sys.exit(1)
     except Exception as error:
         first = without_values((str(error).strip().splitlines() or [""])[0])
         _complain(f"Unexpected {type(error).__name__}: {first} (run again with csperf --debug to see where).", debug())

@@ -12,7 +12,8 @@ from typing import Any
 from csperf.errors import CsperfError
 from csperf.progress import Progress, silent
 from csperf.settings import PROJECT_ROOT, Settings
-from csperf.storage import private_dir
+from csperf.stopping import DiskFull, says_full
+from csperf.storage import held_locks, private_dir
 
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 # What dbt has read of the project, so that it reads changed files alone; `make` puts one into the project's own folder.
@@ -22,7 +23,9 @@ PARSED = "partial_parse.msgpack"
 def call_dbt(settings: Settings, arguments: Sequence[str], told: Progress = silent) -> None:
     """Run `dbt` with arguments (`build --select …`) on the warehouse; `told` hears of each model.
 
-    CsperfError with the models that failed and dbt's reasons. When this process is interrupted dbt is ended as well.
+    CsperfError with the models that failed and dbt's reasons, DiskFull when that is one of them. dbt ends with this
+    process: it is killed when this one is interrupted, and ends itself when its standard input does. Until it has
+    ended it keeps the locks of this process, so that nobody else finds the warehouse open.
     """
     home = settings.home / "dbt"
     private_dir(home)
@@ -40,11 +43,19 @@ def call_dbt(settings: Settings, arguments: Sequence[str], told: Progress = sile
     command += ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
     command += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     process = subprocess.Popen(
-        command, env=environment, cwd=home, umask=0o077, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=environment,
+        cwd=home,
+        umask=0o077,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        pass_fds=held_locks(),
     )
     reasons: list[str] = []
     tail: list[str] = []
-    assert process.stdout is not None
+    assert process.stdin is not None and process.stdout is not None
     try:
         for line in process.stdout:
             event = _event(line)
@@ -59,6 +70,11 @@ def call_dbt(settings: Settings, arguments: Sequence[str], told: Progress = sile
         process.kill()
         process.wait()
         raise
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+    if code != 0 and any(map(says_full, [*reasons, *tail])):
+        raise DiskFull
     if code != 0:
         raise CsperfError(
             f"The build failed in dbt: {' | '.join(reasons[:3]) or ' '.join(tail) or f'exit code {code}'}"

@@ -25,6 +25,7 @@ from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
 from csperf.errors import CsperfError
+from csperf.stopping import DiskFull, says_full
 from csperf.suites import Rule, Suite
 
 # Pages of Data Docs kept for each dataset; older ones can be had again by checking their dates again.
@@ -228,9 +229,11 @@ def _findings(suite: Suite, result: Any) -> list[Finding]:
         if failed is None and item.success:
             failed = 0  # in a table without rows nothing is counted
         if failed is None or (failed and not query):
+            why = _why(item.exception_info)
+            if says_full(why):
+                raise DiskFull
             raise CsperfError(
-                f"Rule {rule.check} of suite {suite.dataset} cannot be evaluated: {_why(item.exception_info)}; "
-                f"correct {suite.path}."
+                f"Rule {rule.check} of suite {suite.dataset} cannot be evaluated: {why}; correct {suite.path}."
             )
         findings.append(Finding(rule, int(failed), query))
     return findings

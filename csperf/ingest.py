@@ -16,6 +16,7 @@ from csperf.progress import Progress, silent
 from csperf.secrets import masked
 from csperf.settings import Settings
 from csperf.sources import Source
+from csperf.stopping import raise_if_all_ends
 from csperf.storage import home_lock, scratch_dir
 from csperf.versions import Outcome
 
@@ -130,7 +131,8 @@ def _lookback(
 
 
 def _sentence(dataset: str, error: Exception) -> str:
-    """What went wrong with a dataset as a whole."""
+    """What went wrong with a dataset as a whole; an error that ends the whole run is raised again."""
+    raise_if_all_ends(error)
     if isinstance(error, CsperfError):
         return f"{dataset}: {error}"
     log.debug("%s could not be taken in", dataset, exc_info=error)

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ from csperf.settings import Settings
 PRIVATE_DIR = 0o700
 PASSABLE_DIR = 0o711
 PRIVATE_FILE = 0o600
+# In CSPERF_HOME while a restored backup is put in place: what is there may not be whole.
+RESTORING = ".restoring"
 _locks: dict[Path, FileLock] = {}
+_held: dict[Path, int] = {}
 
 
 def file_digest(path: Path) -> str:
@@ -122,20 +126,41 @@ def scratch_dir(settings: Settings, purpose: str) -> Iterator[Path]:
 
 
 @contextmanager
-def home_lock(settings: Settings, timeout: float = 3600) -> Iterator[None]:
+def home_lock(settings: Settings, timeout: float = 3600, restoring: bool = False) -> Iterator[None]:
     """Hold CSPERF_HOME alone (again and again within one thread is fine); what is written meanwhile is private.
 
     Left-over scratch folders of a killed run are removed when the lock is taken first: whoever holds the
-    lock knows that nobody else writes. A CsperfError when another run keeps it longer than `timeout` seconds.
+    lock knows that nobody else writes. A CsperfError when another run keeps it longer than `timeout` seconds, or when
+    a restore was stopped while it put things in place, unless it is that which goes on (`restoring`).
     """
     make_home(settings)
-    lock = _locks.setdefault(settings.lock_path, FileLock(settings.lock_path, mode=PRIVATE_FILE))
+    path = settings.lock_path
+    if path not in _locks:
+        _locks[path] = FileLock(path, mode=PRIVATE_FILE, on_acquired=partial(_held.__setitem__, path))
+    lock = _locks[path]
     try:
         with lock.acquire(timeout=timeout), private_umask():
-            if lock.lock_counter == 1:
-                shutil.rmtree(settings.work_dir, ignore_errors=True)
-            yield
+            outermost = lock.lock_counter == 1
+            try:
+                if outermost:
+                    _check_whole(settings, restoring)
+                    shutil.rmtree(settings.work_dir, ignore_errors=True)
+                yield
+            finally:
+                if outermost:
+                    del _held[path]
     except Timeout:
         raise CsperfError(
-            f"Another run has held {settings.lock_path} for {timeout:.0f} s; wait for it to end and start again."
+            f"Another run has held {path} for {timeout:.0f} s; wait for it to end and start again."
         ) from None
+
+
+def _check_whole(settings: Settings, restoring: bool) -> None:
+    if (settings.home / RESTORING).exists() and not restoring:
+        raise CsperfError(f"A restore into {settings.home} was stopped on the way; run csperf restore again.")
+
+
+def held_locks() -> tuple[int, ...]:
+    """The descriptors of the locks that are held: a child process that is given them holds the locks until it ends,
+    even if this process is killed before."""
+    return tuple(_held.values())

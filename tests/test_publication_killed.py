@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import random
 import shutil
-import signal
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +14,7 @@ from csperf.errors import CsperfError
 from csperf.periods import Month
 from csperf.published import check_files, draft, revisions
 from csperf.settings import Settings
+from tests.faults.forked import Forked
 from tests.worked_warehouse import Worked
 
 JULY = Month(2026, 7)
@@ -47,21 +44,10 @@ def test_a_publication_killed_at_any_time_leaves_the_old_or_the_new_and_is_finis
     prepared: tuple[Path, str], tmp_path: Path
 ) -> None:
     source, digest = prepared
-    # A server that has everything imported and no database open forks each process that is killed.
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["csperf.closing", "csperf.serving", "tests.worked_warehouse"])
-
-    def start(home: Path) -> multiprocessing.context.ForkServerProcess:
-        process = processes.Process(target=publish, args=(home, digest))
-        process.start()
-        return process
-
     shutil.copytree(source, tmp_path / "first")
-    start(tmp_path / "first").join()  # the server's own start is not to be measured
+    Forked(publish, tmp_path / "first", digest).ended()  # the server's own start is not to be measured
     shutil.copytree(source, tmp_path / "whole")
-    begun = time.monotonic()
-    start(tmp_path / "whole").join()
-    needed = time.monotonic() - begun
+    needed = Forked(publish, tmp_path / "whole", digest).ended().seconds
     whole = contents(tmp_path / "whole")
     assert any("rev-001" in name for name in whole) and not any("draft" in name for name in whole)
 
@@ -69,12 +55,8 @@ def test_a_publication_killed_at_any_time_leaves_the_old_or_the_new_and_is_finis
     for number in range(TIMES):
         home = tmp_path / str(number)
         shutil.copytree(source, home)
-        process = start(home)
-        time.sleep(chance.uniform(0, needed))
-        with contextlib.suppress(ProcessLookupError):  # it was done before
-            process.kill()
-        process.join()
-        ended["killed" if process.exitcode == -signal.SIGKILL else "done"] += 1
+        done = Forked(publish, home, digest).killed_after(chance.uniform(0, needed))
+        ended["killed" if done.killed else "done"] += 1
         settings = Settings(home=home)
         found = revisions(settings.payroll_dir, JULY)
         published += len(found)
