@@ -7,8 +7,9 @@ fetched by the rule's own query, and both counts must agree.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,16 +20,29 @@ import duckdb
 
 from csperf.errors import CsperfError
 from csperf.expectations import Expectations, Finding
+from csperf.landing import content_json_sql, row_id_sql
 from csperf.settings import Settings
-from csperf.sources.spool import Spool, spool_columns
+from csperf.sources.spool import DATE, ROW, Spool, spool_columns
 from csperf.suites import Suite, load_suite, reason_sql
 
 # A share of bad rows says something only about enough rows. A roster says more in fewer: each row is a person's pay.
 ENOUGH_ROWS = {"daily": 100, "full": 20}
 UNPARSED = "unparsed"
+# The check of a row that was discarded and breaks no rule any more.
+DISCARDED = "discarded"
 # Many small files, up to so many rows, are copied into the scratch database: each look at them there is quicker. Few
 # large ones are not: each look reads the columns it needs alone, which costs less than the copy.
 COPIED_ROWS, FEW_FILES = 1_500_000, 4
+# How many rows and lines of a date are set aside, and how many of these were discarded.
+_COUNTED = """
+    with aside as (
+        select distinct business_date, row, null as line from bad
+        union all
+        select business_date, null, line from lines
+    ),
+    gone as (select business_date, count(*) as discarded from discarded group by all)
+    select business_date, count(*), coalesce(any_value(discarded), 0)
+    from aside left join gone using (business_date) group by business_date"""
 
 
 @dataclass(frozen=True)
@@ -47,13 +61,14 @@ class Result:
 class Verdict:
     """What the check says of a date: `refusal` is the sentence when it is refused.
 
-    `delivered` counts rows and lines that are no rows, `quarantined` those of them that are set aside; `waiting` lists
-    ids of people that quarantined rows wait for.
+    `delivered` counts rows and lines that are no rows; of these `quarantined` are set aside and `discarded` are left
+    out for good. `waiting` lists ids of people that quarantined rows wait for.
     """
 
     business_date: date
     delivered: int
     quarantined: int = 0
+    discarded: int = 0
     results: list[Result] = field(default_factory=list)
     refusal: str | None = None
     waiting: list[str] = field(default_factory=list)
@@ -64,7 +79,11 @@ class Batch:
 
     The file has a table or view named like the dataset (the spool's columns and `_date`, the row's own local business
     date), the table `deliveries(business_date, rows)`, what `references` puts in for the rules to look up, and after
-    `check` the table `bad(business_date, row, "check", reason)`.
+    `check` the tables `bad(business_date, row, "check", reason)`, `lines(business_date, line, reason, content)` of what
+    is no row, and `discarded(business_date, row, line)`.
+
+    `waivers` are the rows that somebody discarded, by date: how many of each id. They are left out even when they have
+    become good.
     """
 
     def __init__(
@@ -73,12 +92,14 @@ class Batch:
         spool: Spool,
         folder: Path,
         references: Callable[[duckdb.DuckDBPyConnection], None],
+        waivers: Mapping[date, Counter[str]] | None = None,
     ) -> None:
         self.settings = settings
         self.spool = spool
         self.dataset = spool.dataset
         self.suite: Suite = load_suite(spool.dataset.name)
         self.folder = folder
+        self.waivers = {day: found for day, found in (waivers or {}).items() if found}
         self._path = folder / "check.duckdb"
         self._config: dict[str, Any] = {
             "memory_limit": settings.memory_limit,
@@ -126,16 +147,23 @@ class Batch:
         unparsed: dict[date, int] = defaultdict(int)
         for line in self.spool.unparsed:
             unparsed[line.business_date] += 1
-        verdicts = {day: Verdict(day, self.spool.deliveries[day].rows + unparsed[day], unparsed[day]) for day in dates}
-        findings = expectations.validate(self._path, self._config, self.suite, dates[0], dates[-1], at)
+        verdicts = {day: Verdict(day, self.spool.deliveries[day].rows + unparsed[day]) for day in dates}
+        findings = expectations.validate(
+            self._path, self._config, self.settings.timezone, self.suite, dates[0], dates[-1], at
+        )
         with self.connect() as con:
             con.execute('create table bad (business_date date, row bigint, "check" varchar, reason varchar)')
-            for finding in sorted(findings, key=lambda found: found.rule.keeps_first):
-                self._take(con, finding, verdicts)
-            for day, count in con.execute(
-                "select business_date, count(distinct row) from bad group by business_date"
-            ).fetchall():
-                verdicts[day].quarantined += count
+            self._list_lines(con)
+            # Of equal keys the first good row stays, and one that was discarded is none: that is decided before.
+            for finding in findings:
+                if not finding.rule.keeps_first:
+                    self._take(con, finding, verdicts)
+            self._discard(con)
+            for finding in findings:
+                if finding.rule.keeps_first:
+                    self._take(con, finding, verdicts)
+            for day, aside, gone in con.execute(_COUNTED).fetchall():
+                verdicts[day].quarantined, verdicts[day].discarded = aside - gone, gone
             self._collect_waiting(con, verdicts)
         for day, verdict in verdicts.items():
             verdict.results.sort(key=lambda result: result.check)
@@ -175,6 +203,54 @@ class Batch:
                 f"from {bad_rows} as found join {self.dataset.name} as rows_of using (_business_date, _row) {read}"
             )
 
+    def _list_lines(self, con: duckdb.DuckDBPyConnection) -> None:
+        """The table `lines` of what is no row, its raw text as JSON."""
+        con.execute("create table lines (business_date date, line bigint, reason varchar, content varchar)")
+        found = [
+            [line.business_date, line.line, line.reason, json.dumps(line.raw, ensure_ascii=False)]
+            for line in self.spool.unparsed
+        ]
+        if found:
+            con.executemany("insert into lines values (?, ?, ?, ?)", found)
+
+    def _discard(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Fill the table `discarded`, and set aside what was discarded though no rule is broken any more.
+
+        Of equal rows as many are left out as were discarded: those that break a rule first, then the later ones.
+        """
+        con.execute("create table discarded (business_date date, row bigint, line bigint)")
+        if not self.waivers:
+            return
+        con.execute("create table waivers (business_date date, id varchar, copies bigint)")
+        for day, found in self.waivers.items():
+            con.executemany("insert into waivers values (?, ?, ?)", [[day, *each] for each in sorted(found.items())])
+        con.execute(
+            f"""insert into discarded
+            with delivered as (
+                select {DATE} as day, {ROW} as row, null as line, {content_json_sql(self.dataset)} as content
+                from {self.dataset.name} where {DATE} in (select business_date from waivers)
+                union all
+                select business_date, null, line, content from lines
+            ),
+            ids as (
+                select day, row, line, {row_id_sql(self.dataset.name, "day", "content")} as id from delivered
+            ),
+            faulty as (select distinct business_date, row from bad),
+            ranked as (
+                select ids.day, ids.row, ids.line, copies, row_number() over (
+                    partition by ids.day, ids.id
+                    order by faulty.row is not null desc, ids.row desc, ids.line desc
+                ) as place
+                from ids inner join waivers on waivers.business_date = ids.day and waivers.id = ids.id
+                left join faulty on faulty.business_date = ids.day and faulty.row = ids.row
+            )
+            select day, row, line from ranked where place <= copies"""
+        )
+        con.execute(
+            f"insert into bad select business_date, row, '{DISCARDED}', 'it was discarded' from discarded "
+            "anti join bad using (business_date, row) where row is not null"
+        )
+
     def _repeated(self) -> str:
         """The rows to set aside of those with equal keys: all but the first that has no other fault.
 
@@ -199,7 +275,8 @@ class Batch:
         for rule in self.suite.rules:
             if rule.column:
                 for day, person in con.execute(
-                    f'select distinct business_date, rows_of."{rule.column}" from bad '
+                    f'select distinct business_date, rows_of."{rule.column}" '
+                    "from bad anti join discarded using (business_date, row) "
                     f"join {self.dataset.name} as rows_of on _business_date = business_date and _row = row "
                     'where "check" = ? order by all',
                     [rule.check],
@@ -215,15 +292,22 @@ class Batch:
             if result.severity == "block" and result.failed:
                 message = self.suite.rule(result.check).message
                 return f"{which} is refused: {message} (rule {result.check}); deliver it again and run the date."
-        limit = self.settings.quarantine_limit
+        limit, whose = self._limit()
         share = verdict.quarantined / verdict.delivered if verdict.delivered else 0.0
         if share > limit and verdict.delivered >= ENOUGH_ROWS[self.dataset.kind]:
             return (
                 f"{which} is refused: {verdict.quarantined:,} of {verdict.delivered:,} rows are bad, more than the "
-                f"{limit:.0%} that the setting CSPERF_QUARANTINE_LIMIT allows ({self._commonest(verdict)}); "
+                f"{limit:.0%} that {whose} allows ({self._commonest(verdict)}); "
                 "see its quarantine, deliver it again and run the date."
             )
         return None
+
+    def _limit(self) -> tuple[float, str]:
+        """The share of bad rows that is allowed, and what says so: the setting, if it is given, else the suite."""
+        settings, own = self.settings, self.suite.quarantine_limit
+        if own is not None and "quarantine_limit" not in settings.model_fields_set:
+            return own, f"the suite of {self.dataset.name}"
+        return settings.quarantine_limit, "the setting CSPERF_QUARANTINE_LIMIT"
 
     def _commonest(self, verdict: Verdict) -> str:
         """The rule that most of the bad rows break."""

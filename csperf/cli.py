@@ -5,17 +5,17 @@ Everything heavy is imported inside the commands, so that `csperf --help` is qui
 
 from __future__ import annotations
 
-import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from csperf import cli_notify, cli_records, console
+from csperf import cli_notify, cli_payroll, cli_policy, cli_quarantine, cli_records, console
+from csperf.cli_payroll import AskedBy, asker
 from csperf.errors import CsperfError
 from csperf.periods import Month, Quarter, parse_date
-from csperf.settings import Settings, load_settings
+from csperf.settings import load_settings
 
 app = typer.Typer(
     help="Customer-service records into scorecards, grade decisions and pay that anyone can check. "
@@ -25,10 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-policy = typer.Typer(help="Look at plans and validate plan files.", no_args_is_help=True)
-app.add_typer(policy, name="policy")
-payroll = typer.Typer(help="Look after published pay.", no_args_is_help=True)
-app.add_typer(payroll, name="payroll")
+app.add_typer(cli_policy.app, name="policy")
+app.add_typer(cli_payroll.app, name="payroll")
+app.add_typer(cli_quarantine.app, name="quarantine")
 app.command("notify")(cli_notify.notify)
 
 From = Annotated[str, typer.Option("--from", metavar="DATE", help="First business date, like 2026-07-01.")]
@@ -43,11 +42,6 @@ SourceRoot = Annotated[
 ApprovedBy = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who approves; without it the command stops at a draft.")
 ]
-AskedBy = Annotated[
-    str | None,
-    typer.Option("--as", metavar="NAME", help="Who asks [CSPERF_ASKED_BY; else a terminal asks, a script's account]."),
-]
-
 _debug = False
 
 
@@ -125,12 +119,11 @@ def close_month(
 ) -> None:
     """Build the month, check it and publish its payroll extract."""
     from csperf import closing, notify, views
-    from csperf.notify import occasions
 
     settings, period = load_settings(), Month.parse(month)
     with console.bars() as progress:
         done = closing.close_month(settings, period, approved_by, datetime.now(UTC), progress, override)
-    notify.tell(settings, occasions.left_waiting([done]), datetime.now(UTC))
+    notify.tell(settings, notify.occasions.left_waiting([done]), datetime.now(UTC))
     console.show(*views.closed(done))
     if done.stopped:
         raise CsperfError("\n".join(views.stopped(done)))
@@ -140,12 +133,11 @@ def close_month(
 def close_quarter(quarter: Annotated[str, typer.Argument(metavar="2026Q3")], approved_by: ApprovedBy = None) -> None:
     """Decide the tiers of a quarter and publish the decisions."""
     from csperf import closing, notify, views
-    from csperf.notify import occasions
 
     settings, period = load_settings(), Quarter.parse(quarter)
     with console.bars() as progress:
         done = closing.close_quarter(settings, period, approved_by, datetime.now(UTC), progress=progress)
-    notify.tell(settings, occasions.left_waiting([done]), datetime.now(UTC))
+    notify.tell(settings, notify.occasions.left_waiting([done]), datetime.now(UTC))
     console.show(*views.closed(done))
 
 
@@ -175,7 +167,6 @@ def backfill(
 ) -> None:
     """Re-extract and rebuild past months; closed months as new revisions."""
     from csperf import closing, notify, views
-    from csperf.notify import occasions
 
     settings, first, last, at = load_settings(), Month.parse(from_), Month.parse(to), datetime.now(UTC)
     with console.bars() as progress, notify.failures_told(settings, "csperf backfill", [f"{first} … {last}"], at):
@@ -189,7 +180,7 @@ def backfill(
             approved_at=at,
             progress=progress,
         )
-    notify.tell(settings, occasions.left_waiting((*done.quarters, *done.months)), at)
+    notify.tell(settings, notify.occasions.left_waiting((*done.quarters, *done.months)), at)
     console.show(*views.backfilled(done, settings))
     stopped = [sentence for closed in done.months if closed.stopped for sentence in views.stopped(closed)]
     if stopped:
@@ -218,7 +209,7 @@ def explain(
     else:
         month = Month.parse(period)
         told = explain_pay(settings, employee, month, all_rows)
-        record_lookup(settings, _asker(settings, asked_by), employee, month, "explain", datetime.now(UTC), why)
+        record_lookup(settings, asker(settings, asked_by), employee, month, "explain", datetime.now(UTC), why)
         console.show(told.tree())
 
 
@@ -247,116 +238,12 @@ def simulate(
     with console.bars() as progress:
         done = compute(settings, first, last, policies, progress)
     parts = simulate_report.parts(done, kind, everybody, not ids_only)
-    record_lookup(settings, _asker(settings, asked_by), EVERYBODY, months, "simulate", datetime.now(UTC))
+    record_lookup(settings, asker(settings, asked_by), EVERYBODY, months, "simulate", datetime.now(UTC))
     if out is None:
         console.show(*parts)
     else:
         simulate_report.write(out, kind, console.as_text(*parts))
         console.show(f"Written to {out}.")
-
-
-@payroll.command("verify")
-def payroll_verify(
-    month: Annotated[str | None, typer.Argument(metavar="MONTH", help="Default: all published months.")] = None,
-    revision: Annotated[int | None, typer.Argument(metavar="REVISION", help="Default: all of the month.")] = None,
-    amounts: Annotated[
-        bool, typer.Option("--amounts", help="Show by how much a line differs; kept as a look-up.")
-    ] = False,
-    asked_by: AskedBy = None,
-) -> None:
-    """Compute published revisions again from the records as they were, and prove them equal to the byte."""
-    from csperf import views
-    from csperf.lookups import EVERYBODY, record_lookup
-    from csperf.verify import verify
-
-    settings = load_settings()
-    with console.bars() as progress:
-        done = verify(settings, Month.parse(month) if month else None, revision, progress, amounts)
-    for shown in sorted({each.month for each in done if each.differences}) if amounts else ():
-        record_lookup(settings, _asker(settings, asked_by), EVERYBODY, shown, "verify", datetime.now(UTC))
-    console.show(*views.verified(done))
-    if not all(each.equal for each in done):
-        raise CsperfError("\n".join(views.not_proven(done)))
-
-
-@payroll.command("export")
-def payroll_export(
-    month: Annotated[str, typer.Argument(metavar="MONTH")],
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    asked_by: AskedBy = None,
-) -> None:
-    """Write the newest revision of a month again, in the language and layout that the settings name now."""
-    from csperf.lookups import EVERYBODY, record_lookup
-    from csperf.other_form import write_again
-
-    settings, period = load_settings(), Month.parse(month)
-    asker = _asker(settings, asked_by)
-    with write_again(settings, period, out) as files:
-        record_lookup(settings, asker, EVERYBODY, period, "export", datetime.now(UTC))
-        console.show(*(str(path) for path in files.put()))
-
-
-@payroll.command("lookups")
-def payroll_lookups(
-    employee: Annotated[str | None, typer.Option(metavar="EMPLOYEE", help="Whose pay was looked up.")] = None,
-    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who looked it up: name or account.")] = None,
-) -> None:
-    """Who looked whose pay up, when and why; ends with 1 when the log is not as it was written."""
-    from csperf import views
-    from csperf.lookups import read_lookups
-
-    log = read_lookups(load_settings())
-    console.show(*views.lookups(log, employee, by))
-    if log.damages:
-        raise CsperfError("\n".join(log.damages))
-
-
-@policy.command("list")
-def policy_list() -> None:
-    """The plans with their versions."""
-    from csperf.policy.commands import list_plans
-
-    console.show(list_plans(load_settings()))
-
-
-@policy.command("show")
-def policy_show(
-    plan: Annotated[str, typer.Argument(metavar="PLAN")],
-    on: Annotated[str | None, typer.Option(metavar="DATE", help="The day asked about (default: today).")] = None,
-    lang: Annotated[Literal["zh", "en", "both"], typer.Option(help="Language of labels and words.")] = "both",
-    format: Annotated[Literal["text", "md"], typer.Option(help="md: Markdown, for a handbook.")] = "text",
-) -> None:
-    """One plan as in force on a date: what is paid, how, by which numbers, and who moves up or down."""
-    from csperf.policy.commands import show_plan
-    from csperf.policy.render import markdown, terminal
-
-    settings = load_settings()
-    page = show_plan(settings, plan, parse_date(on) if on else _today(settings), lang)
-    console.show(terminal(page) if format == "text" else markdown(page).rstrip())
-
-
-@policy.command("check")
-def policy_check(
-    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder with plans of your own.")] = None,
-) -> None:
-    """Validate the plan files: every problem with file, line, key and reason. Warnings alone are no failure."""
-    from csperf.policy.commands import check_plans, verdict
-
-    console.show(*verdict(check_plans(load_settings(), directory)))
-
-
-@policy.command("schema")
-def policy_schema(
-    out: Annotated[Path | None, typer.Option(help="File to write; without it the schema is printed.")] = None,
-) -> None:
-    """The plan language as a JSON Schema, by which an editor completes and explains keys."""
-    from csperf.policy.schema import schema_text
-
-    if out is None:
-        print(schema_text(), end="")
-        return
-    out.write_text(schema_text(), encoding="utf-8")
-    console.show(f"Written to {out}. First line of a plan beside it: # yaml-language-server: $schema={out.name}")
 
 
 @app.command()
@@ -367,24 +254,6 @@ def status() -> None:
 
     settings = load_settings()
     console.show(*render(look(settings, datetime.now(UTC))), *notify.standing(settings))
-
-
-def _asker(settings: Settings, named: str | None) -> str:
-    """Who looks pay up: as named, else asked for on a terminal, else the account that a script runs under."""
-    from csperf.lookups import account
-
-    given = named if named is not None else settings.asked_by
-    if given is not None:
-        return given
-    return str(typer.prompt("Who asks?", default=account(), err=True)) if _attended() else account()
-
-
-def _attended() -> bool:
-    return sys.stdin.isatty()
-
-
-def _today(settings: Settings) -> date:
-    return datetime.now(settings.zone).date()
 
 
 def main() -> None:

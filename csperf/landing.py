@@ -1,10 +1,12 @@
 """The landing zone: what each source delivered, by dataset and business date, immutable and content-addressed.
 
     landing/<dataset>/<date>/<version>/accepted.parquet     contract columns and _row
-                                       quarantine.parquet   a line a reason: row or line number, check, reason, content
+                                       quarantine.parquet   a line a reason: id, row or line number, check, reason,
+                                                            content, and whether the row was discarded
                                        set_aside.parquet    the quarantined rows in their types, to check them again
                                        manifest.json
     landing/<dataset>/<date>/current.json                   which version is in force, and the last refused attempt
+    landing/<dataset>/<date>/journal.jsonl                  what left quarantine and what was discarded
 
 A version is a folder that never changes once it is there, and none is ever deleted: published pay rests on it.
 `current.json` is replaced atomically.
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -24,6 +27,7 @@ import duckdb
 
 from csperf.datasets import DATASETS, Dataset
 from csperf.errors import CsperfError
+from csperf.published import quoted
 from csperf.settings import Settings
 from csperf.storage import write_json
 
@@ -43,7 +47,9 @@ class InForce:
     `digest` is that of the accepted rows' content whatever their order; `version` names the folder and changes with
     anything that was found as well. `waiting` lists ids that some quarantined rows wait for, `references` the digests
     of the datasets that the rows were checked against, `fingerprint` the source's own mark of the delivery, `sha256`
-    that of the file of accepted rows.
+    that of the file of accepted rows. `discarded` counts rows that somebody waived for good, `waived` is the digest of
+    those waivers. `delivered` is the digest of all that was delivered, whatever became of it. `notes` are what else is
+    to be said of the delivery (`versions.Note`).
     """
 
     version: str
@@ -54,6 +60,10 @@ class InForce:
     references: dict[str, str | None] = field(default_factory=dict)
     fingerprint: str | None = None
     sha256: str | None = None
+    discarded: int = 0
+    waived: str | None = None
+    delivered: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,10 +77,11 @@ class Refused:
 
 @dataclass(frozen=True)
 class Current:
-    """What `current.json` holds."""
+    """What `current.json` holds; `withdrawn` is when the source was first seen to have the date no more."""
 
     accepted: InForce | None = None
     refused: Refused | None = None
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,17 @@ class Partition:
     def folder(self) -> Path:
         """Where the date's versions lie."""
         return self.manifest_path.parent.parent
+
+    @property
+    def discarded(self) -> int:
+        """Rows of the version in force that somebody waived for good."""
+        return self.current.accepted.discarded if self.current.accepted else 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else is to be said of the date (`versions.Note`): late, corrected, empty, partial, withdrawn."""
+        found = list(self.current.accepted.notes) if self.current.accepted else []
+        return tuple(dict.fromkeys([*found, "withdrawn"] if self.current.withdrawn else found))
 
 
 def partition_dir(settings: Settings, dataset: str, business_date: date) -> Path:
@@ -154,7 +176,7 @@ def _read(folder: Path, dataset: str, name: str) -> Partition | None:
         raise CsperfError(f"{path} is damaged; restore it, or delete this one file and run the date again.") from None
     accepted = InForce(**content["accepted"]) if content["accepted"] else None
     refused = Refused(**content["refused"]) if content["refused"] else None
-    return _partition(folder, dataset, date.fromisoformat(name), Current(accepted, refused))
+    return _partition(folder, dataset, date.fromisoformat(name), Current(accepted, refused, content.get("withdrawn")))
 
 
 def _partition(folder: Path, dataset: str, business_date: date, current: Current) -> Partition:
@@ -198,6 +220,45 @@ def content_sql(dataset: Dataset, alias: str = "") -> str:
     return " || ".join(parts)
 
 
+def content_json_sql(dataset: Dataset) -> str:
+    """SQL for a row of a spool as JSON text: as it was delivered where that is kept, else its fields."""
+    fields = ", ".join(f"'{name}', cast(\"{name}\" as varchar)" for name in dataset.column_names)
+    return f"coalesce(_raw, cast(json_object({fields}) as varchar))"
+
+
+def row_id_sql(dataset: str, business_date: str, content: str) -> str:
+    """SQL for the stable id of a row: equal rows of a delivery have an equal one, whatever their place in it."""
+    return f"left(sha256('{dataset}|' || {business_date} || '|' || {content}), 16)"
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """How many rows of a version wait and how many were discarded, by their id."""
+
+    waiting: Counter[str]
+    discarded: Counter[str]
+
+
+def set_aside(con: duckdb.DuckDBPyConnection, part: Path, dataset: str, business_date: date) -> SetAside:
+    """The quarantined rows of a version, whose folder is `part`, by their id."""
+    waiting, discarded = Counter[str](), Counter[str]()
+    if (part / QUARANTINE).exists():
+        rows = quarantine_sql(con, part / QUARANTINE, dataset, business_date)
+        for row_id, gone, count in con.execute(
+            f"select id, discarded, count(distinct (row, line)) from {rows} group by all"
+        ).fetchall():
+            (discarded if gone else waiting)[row_id] += count
+    return SetAside(waiting, discarded)
+
+
+def quarantine_sql(con: duckdb.DuckDBPyConnection, path: Path, dataset: str, business_date: date) -> str:
+    """A FROM item for a file of quarantined rows; `id` and `discarded` are given to files that are older than these."""
+    read = f"read_parquet({quoted(path)}, hive_partitioning = false)"
+    if "id" in {row[0] for row in con.execute(f"describe select * from {read}").fetchall()}:
+        return read
+    return f"(select {row_id_sql(dataset, quoted(business_date), 'content')} as id, false as discarded, * from {read})"
+
+
 def sums_sql(text: str, relation: str, by: str) -> str:
     """SQL for what the digests of many texts are made of, whatever their order: a row for each value of `by` with
     the number of texts and the sums of both halves of their hashes."""
@@ -210,7 +271,7 @@ def sums_sql(text: str, relation: str, by: str) -> str:
 
 def read_parquet_sql(paths: Iterable[Path | str]) -> str:
     """The SQL that reads some Parquet files, for where a parameter cannot stand."""
-    return "read_parquet([" + ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths) + "])"
+    return "read_parquet([" + ", ".join(map(quoted, paths)) + "])"
 
 
 def load_roster_ids(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from csperf.ingest import IngestReport
     from csperf.report import ReportPage
     from csperf.sample import SampleReport
+    from csperf.touched import Touched
     from csperf.warehouse import BuildReport
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run did, step by step."""
+    """What a run did, step by step. `touched` are closed periods whose deliveries have changed since."""
 
     first: date
     last: date
@@ -32,6 +33,7 @@ class RunReport:
     build: BuildReport
     samples: list[SampleReport]
     pages: list[ReportPage]
+    touched: list[Touched] = field(default_factory=list)
 
 
 def run(
@@ -50,7 +52,9 @@ def run(
     nothing else: the report names it. A UsageError when there is no source or the dates are the wrong way round.
     """
     from csperf import ingest, report, sample, serving, warehouse
+    from csperf.landing import partitions
     from csperf.sources import open_source
+    from csperf.touched import touched
 
     dates, at = days(first, last), extracted_at or datetime.now(UTC)
     source = source or settings.source
@@ -65,5 +69,6 @@ def run(
         start = first - timedelta(days=settings.lookback_days)
         pages = report.write_days(settings, start, last, progress=progress)
         serving.publish(settings)
+        concerned = touched(settings, partitions(settings))
     notify.tell(settings, occasions.taken_in(settings, landed, dates, at), at)
-    return RunReport(first, last, landed, built, samples, pages)
+    return RunReport(first, last, landed, built, samples, pages, concerned)

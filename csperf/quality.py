@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from csperf.landing import QUARANTINE, Partition, read_manifest
+from csperf.landing import QUARANTINE, Partition, quarantine_sql, read_manifest
 from csperf.settings import Settings
 
 # One row a rule and version of a date; `in_force` is false for a delivery that was refused.
@@ -15,11 +15,12 @@ _RESULTS = (
     'dataset varchar, business_date date, version varchar, in_force boolean, "check" varchar, severity varchar, '
     "reason varchar, checked_rows bigint, failed_rows bigint, message varchar"
 )
-# One row a reason: a row that breaks two rules stands twice. `row` counts within its delivery from 1; what could not
-# be read as a row at all has its `line` in the file and its raw text.
+# One row a reason: a row that breaks two rules stands twice. `row_id` is the id that csperf quarantine names a row by,
+# `discarded` whether somebody waived it for good. `row` counts within its delivery from 1; what could not be read as a
+# row at all has its `line` in the file and its raw text.
 _QUARANTINE = (
     'dataset varchar, business_date date, version varchar, in_force boolean, "row" bigint, line bigint, '
-    '"check" varchar, reason varchar, row_json varchar'
+    '"check" varchar, reason varchar, row_json varchar, row_id varchar, discarded boolean'
 )
 
 
@@ -68,9 +69,9 @@ def load_quality(con: duckdb.DuckDBPyConnection, settings: Settings, partitions:
             rows = wanted[key].parent / QUARANTINE
             if rows.exists():
                 con.execute(
-                    'insert into quality.quarantine select ?, ?, ?, ?, "row", line, "check", reason, content '
-                    "from read_parquet(?, hive_partitioning = false)",
-                    [*key, str(rows)],
+                    'insert into quality.quarantine select ?, ?, ?, ?, "row", line, "check", reason, content, id, '
+                    f"discarded from {quarantine_sql(con, rows, key[0], key[1])}",
+                    list(key),
                 )
         insert_rows(con, "quality.results", _RESULTS, results)
         insert_rows(

@@ -193,9 +193,9 @@ def _deliveries(delivered: Mapping[str, Mapping[date, Partition]], day: date) ->
                     "dataset": name,
                     "rows": f"{found.rows:,}" if found.path is not None else "",
                     "quarantined": found.quarantined or "",
-                    "state": kept if refused else "accepted",
-                    "warn": refused,
-                    "problem": found.message,
+                    "state": ", ".join([kept if refused else "accepted", *found.notes]),
+                    "warn": refused or "partial" in found.notes,
+                    "problem": found.message or f"{name}: fewer than half the usual rows on {day}.",
                 }
             )
     return lines

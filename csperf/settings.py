@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     source: str | None = Field(
         None, repr=False, description="Landing directory, database URL, mapping file or mapping name"
     )
+    source_timeout: int = Field(600, ge=1, description="Seconds a source database may take for one batch of rows")
     source_root: Path | None = Field(None, description="Directory that a mapping's file names start from")
     timezone: str = Field("Asia/Shanghai", description="Business time zone: an event's date is its date there")
     encoding: Literal["utf-8", "gb18030"] = Field("utf-8", description="Encoding of delivered CSV files")
@@ -32,7 +33,10 @@ class Settings(BaseSettings):
     shipped_plans: bool = Field(True, description="Whether the shipped plans count; without them policy_dir is all")
     lookback_days: int = Field(3, ge=0, le=60, description="Days before the run's first date read again for late rows")
     quarantine_limit: float = Field(
-        0.5, gt=0, le=1, description="Share of quarantined rows above which a date is refused"
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of quarantined rows above which a date is refused; goes before a suite's own",
     )
     approver: str | None = Field(None, description="Who approves unattended runs; empty: a person answers in Airflow")
     preparer: str = Field("csperf", description="Who prepares drafts; the approver must be someone else")

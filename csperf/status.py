@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from csperf.datasets import DATASETS
 from csperf.landing import Partition, partitions
@@ -13,6 +13,8 @@ from csperf.overdue import overdue
 from csperf.periods import Month, Quarter, days
 from csperf.published import draft, newest
 from csperf.settings import Settings
+from csperf.touched import Touched, touched
+from csperf.versions import Note
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """One dataset's landed deliveries. `missing` are daily dates without one, `refused` those not accepted, and why.
+    """One dataset's landed deliveries. `missing` are daily dates without one, `refused` those not accepted, and why;
+    `noted` are dates of which something else is to be said (`versions.Note`), `gone` those that the source has no more.
 
-    `overdue` are the dates, up to the present, that should have come by now and have not.
+    Accepted, quarantined and discarded rows are what was delivered. `overdue` are the dates, up to the present, that
+    should have come by now and have not.
     """
 
     name: str
@@ -33,6 +37,9 @@ class DatasetStatus:
     quarantined: int
     missing: tuple[date, ...]
     refused: tuple[tuple[date, str], ...]
+    discarded: int = 0
+    noted: Mapping[str, tuple[date, ...]] = field(default_factory=dict)
+    gone: tuple[date, ...] = ()
     overdue: tuple[date, ...] = ()
 
 
@@ -67,7 +74,8 @@ class PeriodStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything `csperf status` shows. `unbuilt` counts landed dates that the warehouse does not hold yet."""
+    """Everything `csperf status` shows. `unbuilt` counts landed dates that the warehouse does not hold yet; `touched`
+    are the closed periods whose deliveries have changed since."""
 
     home: str
     datasets: tuple[DatasetStatus, ...]
@@ -75,6 +83,7 @@ class Status:
     unbuilt: int
     months: tuple[PeriodStatus, ...] = field(default=())
     quarters: tuple[PeriodStatus, ...] = field(default=())
+    touched: tuple[Touched, ...] = field(default=())
 
 
 def look(settings: Settings, now: datetime | None = None) -> Status:
@@ -96,6 +105,7 @@ def look(settings: Settings, now: datetime | None = None) -> Status:
         unbuilt=unbuilt,
         months=tuple(_period(settings, month, cards.get(str(month), {})) for month in months),
         quarters=tuple(_period(settings, quarter, {}) for quarter in quarters),
+        touched=tuple(touched(settings, landed)),
     )
 
 
@@ -114,6 +124,13 @@ def _dataset(name: str, landed: Sequence[Partition], dates: Sequence[date], late
         quarantined=sum(p.quarantined for p in found),
         missing=missing,
         refused=tuple((p.business_date, p.message) for p in found if p.message),
+        discarded=sum(p.discarded for p in found),
+        noted={
+            note: dates
+            for note in get_args(Note)
+            if (dates := tuple(p.business_date for p in found if note in p.notes))
+        },
+        gone=tuple(p.business_date for p in found if p.current.withdrawn),
         overdue=late,
     )
 
@@ -194,11 +211,12 @@ def render(status: Status) -> list[RenderableType]:
     landed = Table(title=f"Landed in {status.home}", title_justify="left")
     for heading in ("dataset", "from", "to"):
         landed.add_column(heading)
-    for heading in ("deliveries", "rows", "quarantined", "missing", "refused", "overdue"):
+    for heading in ("deliveries", "accepted", "quarantined", "discarded", "delivered", "missing", "refused", "overdue"):
         landed.add_column(heading, justify="right")
     for entry in status.datasets:
+        rows = (entry.rows, entry.quarantined, entry.discarded)
         days = (len(entry.missing), len(entry.refused), len(entry.overdue))
-        numbers = (entry.deliveries, entry.rows, entry.quarantined, *days)
+        numbers = (entry.deliveries, *rows, sum(rows), *days)
         landed.add_row(entry.name, str(entry.first), str(entry.last), *(f"{number:,}" for number in numbers))
     parts: list[RenderableType] = [landed]
     if status.months:
@@ -214,6 +232,8 @@ def sentences(status: Status) -> list[str]:
         if entry.missing:
             lines.append(f"{entry.name}: no delivery for {ranges(entry.missing)}.")
         lines += [message for _, message in entry.refused]
+        lines += noted(entry)
+    lines += [each.sentence for each in status.touched]
     if status.built_to is None:
         lines.append("Nothing is built yet; run csperf build.")
     elif status.unbuilt:
@@ -234,6 +254,27 @@ def sentences(status: Status) -> list[str]:
             lines.append(f"{period.period}: {period.refused}")
         if period.overridden:
             lines.append(f"{period.period} was {period.overridden}")
+    return lines
+
+
+def noted(entry: DatasetStatus) -> list[str]:
+    """What else is to be said of a dataset's deliveries, a sentence a kind."""
+    told = {
+        "late": "came late, after later dates",
+        "corrected": "delivered again with other rows",
+        "empty": "delivered without a row",
+        "partial": "fewer than half the usual rows; if the delivery was cut off, deliver it again and run it",
+    }
+    lines = [
+        f"{entry.name}: {ranges(entry.noted[note])}: {text}." for note, text in told.items() if note in entry.noted
+    ]
+    if emptied := set(entry.noted.get("withdrawn", ())) - set(entry.gone):
+        lines.append(f"{entry.name}: {ranges(emptied)}: withdrawn; the date had rows and was delivered without any.")
+    if entry.gone:
+        lines.append(
+            f"{entry.name}: {ranges(entry.gone)}: withdrawn; the source has it no more and what was landed stays in "
+            "force (to take its rows out, deliver the date with its header alone and run it)."
+        )
     return lines
 
 

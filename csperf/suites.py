@@ -12,6 +12,9 @@ A suite is a Great Expectations suite. Each expectation says in its `meta` what 
 - `structural`, of a month's draft: nobody may override it;
 - `keeps_first`, for the rule that keys are unique: of equal keys the first otherwise good row stays.
 
+The suite's own `meta` may hold `quarantine_limit`, the share of bad rows above which this dataset's date is refused,
+where that is another than the setting's default.
+
 A query of an UnexpectedRowsExpectation gives `_business_date`, and `_row` where rows are to be set aside.
 """
 
@@ -69,6 +72,7 @@ class Suite:
     rules: tuple[Rule, ...]
     digest: str
     path: Path
+    quarantine_limit: float | None = None
 
     def rule(self, check: str) -> Rule:
         """The rule of that name; a KeyError when there is none."""
@@ -86,6 +90,9 @@ def load_suite(dataset: str, folder: Path = SUITES_DIR) -> Suite:
         content = json.loads(path.read_bytes())
         rules = tuple(_rule(item) for item in content["expectations"])
         about = str(content["meta"]["about"])
+        limit = content["meta"].get("quarantine_limit")
+        if limit is not None and not 0 < limit <= 1:
+            raise ValueError(f"quarantine_limit {limit} is no share between 0 and 1")
     except FileNotFoundError:
         raise CsperfError(f"There is no suite for dataset {dataset}; write {path}.") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -95,7 +102,7 @@ def load_suite(dataset: str, folder: Path = SUITES_DIR) -> Suite:
     if doubled:
         raise CsperfError(f"The suite {path} names {', '.join(doubled)} twice; give each rule a name of its own.")
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return Suite(dataset, about, rules, hashlib.sha256(canonical.encode()).hexdigest(), path)
+    return Suite(dataset, about, rules, hashlib.sha256(canonical.encode()).hexdigest(), path, limit)
 
 
 def _rule(item: dict[str, Any]) -> Rule:

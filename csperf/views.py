@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from csperf.nightly import RunReport
     from csperf.published import Revision
     from csperf.verify import Verified
+    from csperf.versions import Outcome
     from csperf.warehouse import BuildReport
 
 
@@ -36,15 +37,33 @@ def run_report(done: RunReport, settings: Settings) -> list[Any]:
 
     table = Table(title=f"Landed for {done.first} to {done.last}", title_justify="left")
     table.add_column("dataset")
-    for heading in ("new deliveries", "unchanged", "accepted rows", "quarantined", "skipped", "no delivery", "refused"):
+    for heading in (
+        "new deliveries",
+        "unchanged",
+        "accepted rows",
+        "quarantined",
+        "discarded",
+        "skipped",
+        "no delivery",
+        "refused",
+    ):
         table.add_column(heading, justify="right")
     outcomes = done.ingest.outcomes
     for name in dict.fromkeys(outcome.dataset for outcome in outcomes):
         found = [outcome for outcome in outcomes if outcome.dataset == name]
         states = Counter(outcome.state for outcome in found)
         accepted = [outcome for outcome in found if outcome.state in ("landed", "unchanged")]
-        sums = (sum(getattr(outcome, part) for outcome in accepted) for part in ("rows", "quarantined", "skipped"))
-        numbers = (states["landed"], states["unchanged"], *sums, states["missing"], states["refused"])
+        sums = (
+            sum(getattr(outcome, part) for outcome in accepted)
+            for part in ("rows", "quarantined", "discarded", "skipped")
+        )
+        numbers = (
+            states["landed"],
+            states["unchanged"],
+            *sums,
+            states["missing"] + states["withdrawn"],
+            states["refused"],
+        )
         table.add_row(name, *(f"{number:,}" for number in numbers))
     drawn = sum(sample.drawn for sample in done.samples)
     missing = sum(sample.missing for sample in done.samples)
@@ -53,7 +72,21 @@ def run_report(done: RunReport, settings: Settings) -> list[Any]:
         lines.append(f"Daily reports: {done.pages[-1].path.parent}")
     if done.ingest.healed:
         lines.insert(0, f"{len(done.ingest.healed)} earlier dates were checked again: what they waited for has come.")
+    lines += [*kinds(outcomes), *(each.sentence for each in done.touched)]
     return [table, *build_report(done.build, settings), *lines, f"For BI: {settings.serving_path}"]
+
+
+def kinds(outcomes: Sequence[Outcome]) -> list[str]:
+    """A sentence for each kind of delivery that is not the usual one: late, corrected, empty, withdrawn, partial."""
+    told: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.state in ("landed", "withdrawn"):
+            for note in outcome.notes:
+                told.setdefault(note, []).append(f"{outcome.dataset} of {outcome.business_date}")
+    return [
+        f"{note.capitalize()}: {', '.join(found[:6])}{f' and {len(found) - 6} more' if len(found) > 6 else ''}."
+        for note, found in told.items()
+    ]
 
 
 def refusals(done: RunReport) -> list[str]:

@@ -81,6 +81,7 @@ FAULTS: dict[str, tuple[Mapping[str, Any], list[tuple[dict[str, Any], str]]]] = 
             ({"message_no": 0}, "message_no_out_of_range"),
             ({"message_no": 3, "sender": "robot"}, "sender_unknown"),
             ({"message_no": 4, "sent_at": None}, "sent_at_missing"),
+            ({"message_no": 5, "sender": "agent", "sent_at": "2026-09-01T08:59:59+08:00"}, "reply_before_question"),
             ({}, "key_repeated"),
         ],
     ),
@@ -101,6 +102,8 @@ FAULTS: dict[str, tuple[Mapping[str, Any], list[tuple[dict[str, Any], str]]]] = 
             ({"item_no": 1, "points": -5}, "points_out_of_range"),
             ({"item_no": 2, "severity": "D"}, "severity_unknown"),
             ({"review_id": "r3", "interaction_date": NEXT}, "other_date"),
+            ({"review_id": "r4", "reviewed_at": "2026-08-31T23:59:59+08:00"}, "reviewed_before_interaction"),
+            ({"review_id": "r5", "interaction_id": "s9"}, "interaction_unknown"),
         ],
     ),
     "tickets": (
@@ -120,6 +123,7 @@ FAULTS: dict[str, tuple[Mapping[str, Any], list[tuple[dict[str, Any], str]]]] = 
             ({"employee_id": None, "overtime_hours": 24.5}, "overtime_hours_out_of_range"),
             ({"employee_id": None, "status": "asleep"}, "status_unknown"),
             ({"employee_id": None, "overtime_kind": "lunch"}, "overtime_kind_unknown"),
+            ({"employee_id": None, "worked_hours": 20, "overtime_hours": 4.5}, "hours_beyond_a_day"),
         ],
     ),
     "points": (
@@ -197,6 +201,7 @@ FAULTS: dict[str, tuple[Mapping[str, Any], list[tuple[dict[str, Any], str]]]] = 
             ({"case_id": "n7", "hr_decision": "maybe"}, "hr_decision_unknown"),
             ({"case_id": "n8", "panel_score": 101}, "panel_score_out_of_range"),
             ({"case_id": "n9", "announced_on": date(2026, 8, 31)}, "announced_before_applied"),
+            ({"case_id": "n11", "withdrawn_on": date(2026, 8, 31)}, "withdrawn_before_applied"),
             ({"case_id": "n10", "employee_id": "NOBODY"}, "employee_id_not_in_roster"),
         ],
     ),

@@ -29,10 +29,27 @@ def expectations(tmp_path_factory: pytest.TempPathFactory) -> Expectations:
 
 
 def references(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("create table known_employees as select 'E1' as employee_id")
+    con.execute("create table known_employees as select unnest(['E1', 'E5', 'E9']) as employee_id")
+    con.execute(
+        f"create table active_people as select date '{DAY}' as business_date, unnest(['E1', 'E9']) as employee_id"
+    )
+    con.execute("create table usual_rows (business_date date, rows bigint, usual double)")
+    con.execute("create table delivered_columns (business_date date, position integer, name varchar, type varchar)")
+    con.execute("create table earlier_columns as from delivered_columns")
     con.execute(f"create table accepted_dates as select date '{DAY}' as business_date")
-    con.execute(f"create table accepted_sessions as select date '{DAY}' as business_date, 's1' as session_id")
-    con.execute(f"create table handled as select date '{DAY}' as business_date, unnest(['E1', 'E2']) as agent_id")
+    con.execute(
+        f"create table accepted_sessions as select date '{DAY}' as business_date, unnest(['s1', 's2']) as session_id, "
+        "timestamptz '2026-09-01 09:00:00+08' as started_at"
+    )
+    con.execute(
+        f"create table interactions as select date '{DAY}' as business_date, unnest(['s1', 's2']) as interaction_id, "
+        "unnest(['E1', 'E9']) as agent_id"
+    )
+    con.execute(f"create table interaction_dates as select date '{DAY}' as business_date")
+    con.execute(
+        f"create table handled as select date '{DAY}' as business_date, unnest(['E1', 'E2']) as agent_id, "
+        "1 as interactions"
+    )
 
 
 class Checker:
@@ -49,13 +66,19 @@ class Checker:
         rows: Sequence[Mapping[str, Any]],
         day: date = DAY,
         change: Callable[[Spool], None] | None = None,
+        also: Callable[[duckdb.DuckDBPyConnection], None] = lambda con: None,
         unparsed: Sequence[Unparsed] = (),
         **settings: Any,
     ) -> Verdict:
         spool = make_spool(self._folder / "spool", dataset, [(day, row) for row in rows], [day], unparsed)
         if change is not None:
             change(spool)
-        batch = Batch(Settings(home=self._folder, **settings), spool, self._folder, references)
+
+        def look_up(con: duckdb.DuckDBPyConnection) -> None:
+            references(con)
+            also(con)
+
+        batch = Batch(Settings(home=self._folder, **settings), spool, self._folder, look_up)
         verdict = batch.check(self._expectations, AT)[day]
         with batch.connect() as con:
             for row, check, reason in con.execute('select row, "check", reason from bad').fetchall():
@@ -99,6 +122,7 @@ def test_each_fault_is_found_and_the_good_row_stays(check: Checker, dataset: str
         ),
         ("calls", {**CALL, "answered_at": None, "ended_at": CALL["queued_at"], "csat": 1}),
         ("qa_reviews", {**REVIEW, "item_no": 1, "points": "0.5", "severity": "C"}),
+        ("qa_reviews", {**REVIEW, "reviewed_at": "2026-09-01T00:00:00+08:00"}),  # still August in UTC
         ("tickets", {**TICKET, "closed_at": TICKET["created_at"]}),
         ("attendance", attendance("E1", DAY, "rest")),
         ("attendance", attendance("E1", DAY, scheduled_hours=24, worked_hours=24, overtime_hours=0)),
@@ -209,3 +233,119 @@ def test_warnings_of_attendance(check: Checker) -> None:
     verdict = check("attendance", [attendance("E1", DAY, "rest", scheduled_hours=8, overtime_hours=2)])
     assert failed(verdict) == {"rest_with_hours": 1, "overtime_without_kind": 1}
     assert verdict.quarantined == 0
+
+
+# ---- other datasets, other deliveries ------------------------------------------------------------------------------
+
+
+def test_warnings_about_people_of_the_roster_in_force(check: Checker) -> None:
+    verdict = check("tickets", [TICKET, {**TICKET, "ticket_id": "t2", "agent_id": "E5"}])
+    assert (failed(verdict), verdict.quarantined) == ({"agent_id_not_employed": 1}, 0)
+
+
+def test_reply_before_its_question_is_set_aside_and_small_clock_errors_are_told(check: Checker) -> None:
+    """E1 answers two questions; the second answer bears a time before the first question that it answers."""
+    times = [
+        ("customer", "09:00:10"),
+        ("agent", "09:00:05"),  # answers a question that was asked later: set aside
+        ("agent", "08:59:00"),  # answers nothing; before the session's start: told
+        ("bot", "09:00:01"),
+        ("customer", "09:01:00"),
+        ("customer", "09:00:30"),  # the customer's own clock: nobody's response time
+        ("agent", "09:01:00"),  # as late as the question: good
+    ]
+    rows = [message("s1", n, who, f"2026-09-01T{at}+08:00") for n, (who, at) in enumerate(times, start=1)]
+    other = [
+        message("s2", 1, "agent", "2026-09-01T09:00:00+08:00"),
+        message("s2", 2, "customer", "2026-09-01T09:05:00+08:00"),
+    ]
+    verdict = check("chat_messages", [*rows, *other])
+    assert check.reasons == {
+        2: {"reply_before_question": "sent_at 2026-09-01 09:00:05 lies before the customer's message that it answers"}
+    }
+    assert failed(verdict) == {"reply_before_question": 1, "sent_before_session": 1}
+
+
+def test_review_of_nothing_waits_and_of_another_agents_work_is_told(check: Checker) -> None:
+    rows = [
+        REVIEW,
+        {**REVIEW, "review_id": "r2", "interaction_id": "s2"},
+        {**REVIEW, "review_id": "r3", "interaction_id": "s9"},
+        {**REVIEW, "review_id": "r4", "reviewer_id": "E1"},
+    ]
+    verdict = check("qa_reviews", rows)
+    assert check.checks == {3: {"interaction_unknown"}}
+    told = failed(verdict)
+    assert (told["interaction_of_another"], told["own_review"], told["interaction_unknown"]) == (1, 1, 1)
+
+
+def test_reviews_are_not_judged_while_calls_are_missing(check: Checker) -> None:
+    verdict = check(
+        "qa_reviews",
+        [{**REVIEW, "interaction_id": "s9"}],
+        also=lambda con: con.execute("delete from interaction_dates"),
+    )
+    assert verdict.quarantined == 0
+
+
+@pytest.mark.parametrize(("interactions", "reviews", "short"), [(9, 4, 1), (9, 5, 0), (3, 3, 0), (3, 2, 1)])
+def test_coverage_counts_reviews_up_to_five_or_all(check: Checker, interactions: int, reviews: int, short: int) -> None:
+    def handled(con: duckdb.DuckDBPyConnection) -> None:
+        con.execute(f"update handled set interactions = {interactions} where agent_id = 'E1'")
+
+    rows = [{**REVIEW, "review_id": f"r{n}"} for n in range(reviews)]
+    assert failed(check("qa_reviews", rows, also=handled)).get("coverage_below_sample", 0) == short
+
+
+@pytest.mark.parametrize(
+    ("dataset", "usual", "rows", "told"),
+    [
+        ("tickets", 20, 9, "volume_low"),
+        ("tickets", 20, 10, None),
+        ("tickets", 19, 0, None),  # too few to say
+        ("tickets", 20, 0, "volume_low"),
+        ("tickets", 20, 41, "volume_high"),
+        ("tickets", 20, 40, None),
+        ("employees", 20, 15, "volume_low"),
+        ("employees", 20, 16, None),
+    ],
+)
+def test_volume_is_compared_with_what_is_usual(
+    check: Checker, dataset: str, usual: int, rows: int, told: str | None
+) -> None:
+    def counts(con: duckdb.DuckDBPyConnection) -> None:
+        con.execute("insert into usual_rows values (?, ?, ?)", [DAY, rows, usual])
+
+    good = [TICKET] if dataset == "tickets" and rows else [employee("E1")] if rows else []
+    verdict = check(dataset, good, also=counts)
+    found = {name for name in failed(verdict) if name.startswith("volume")}
+    assert found == ({told} if told else set()) and verdict.refusal is None
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "told"),
+    [
+        ("a b c", "a b c", set()),
+        ("a b c extra", "a b c", {"column_new"}),
+        ("c a b", "a b c", {"columns_reordered"}),
+        ("a c", "a b c", set()),  # one that is gone moves no other
+        ("a b c:date", "a b c", {"column_retyped"}),
+        ("a b c ticket_id", "a b c", set()),  # one of the contract is no news
+        ("a b c", "", set()),  # the first delivery
+    ],
+)
+def test_a_changed_export_is_told(check: Checker, now: str, before: str, told: set[str]) -> None:
+    def columns(con: duckdb.DuckDBPyConnection) -> None:
+        for table, names in (("delivered_columns", now), ("earlier_columns", before)):
+            for place, name in enumerate(names.split(), start=1):
+                con.execute(f"insert into {table} values (?, ?, ?, ?)", [DAY, place, *(name + ":text").split(":")[:2]])
+
+    assert set(failed(check("tickets", [TICKET], also=columns))) == told
+
+
+def test_a_suites_own_limit_counts_until_the_setting_is_given(check: Checker, tmp_path: Path) -> None:
+    rows = [employee(f"E{n}", post="night" if n < 5 else "basic") for n in range(20)]
+    verdict = check("employees", rows)
+    assert verdict.refusal is not None and "more than the 20% that the suite of employees allows" in verdict.refusal
+    again = Checker(tmp_path / "again", check._expectations)
+    assert again("employees", rows, quarantine_limit=0.5).refusal is None

@@ -47,7 +47,7 @@ def validate(
     database: Path, docs: Path, *rules: Rule, day: date = date(2026, 9, 1)
 ) -> tuple[Expectations, list[Finding]]:
     checker = Expectations(docs)
-    return checker, checker.validate(database, {}, suite(*rules), day, day, AT)
+    return checker, checker.validate(database, {}, "Asia/Shanghai", suite(*rules), day, day, AT)
 
 
 def test_every_bad_row_is_counted_and_can_be_fetched(database: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from csperf import cli, lookups
+from csperf import cli_payroll, lookups
 from csperf.cli import app
 from csperf.errors import CsperfError, UsageError
 from csperf.evidence import Node
@@ -166,7 +166,7 @@ def test_the_setting_names_who_asks(explained: Settings, monkeypatch: pytest.Mon
 def test_on_a_terminal_it_is_asked_for(
     explained: Settings, monkeypatch: pytest.MonkeyPatch, typed: str, by: str
 ) -> None:
-    monkeypatch.setattr(cli, "_attended", lambda: True)
+    monkeypatch.setattr(cli_payroll, "_attended", lambda: True)
     done = CliRunner().invoke(app, ["explain", "E1", "2026-08"], input=typed)
     assert done.exit_code == 0 and "Who asks?" in done.stderr
     assert [each.by for each in read_lookups(explained).found] == [by]

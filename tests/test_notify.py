@@ -20,8 +20,8 @@ from csperf.settings import Settings, load_settings
 from csperf.versions import Outcome
 from tests.landing_files import land
 from tests.receivers import Hook, http_hook, smtp_server
+from tests.shop import D1, D2, TICKETS, Deliveries, ticket
 from tests.test_cli import csperf
-from tests.test_ingest import D1, D2, TICKETS, Deliveries, ticket
 
 AT = datetime(2026, 9, 2, 2, 5, tzinfo=UTC)
 # Planted where pay could slip in; nobody may ever read it.

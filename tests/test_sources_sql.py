@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from sqlalchemy import make_url
 
 from csperf.datasets import DATASETS
 from csperf.errors import CsperfError, UsageError
+from csperf.ingest import ingest
+from csperf.landing import partition, partitions
 from csperf.settings import Settings
 from csperf.sources import Spool, databases, open_source
 from csperf.sources.databases import ConnectionLost
 
+AT = datetime(2026, 9, 5, tzinfo=UTC)
 DAYS = [date(2026, 9, 1), date(2026, 9, 2)]
 TABLES = """
 create type channel as enum ('web', 'app');
@@ -211,3 +214,125 @@ def test_an_airflow_connection_is_a_source(url: str, tmp_path: Path, monkeypatch
     assert "chat_sessions" in open_source(Settings(home=tmp_path), "airflow:records").datasets()
     with pytest.raises(UsageError, match="Airflow has no connection 'others'"):
         open_source(Settings(home=tmp_path), "airflow:others")
+
+
+# ---- a database that fails on the way ------------------------------------------------------------------------------
+
+
+def sql(url: str, *statements: str) -> Any:
+    """A connection of our own that has run some statements and keeps its transaction open."""
+    connection = postgres.connect(url)
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    return connection
+
+
+def terminate_readers(url: str) -> int:
+    """End the backends that are reading for csperf, as a restart of the server would; how many those were."""
+    connection = sql(url)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where query like '%csperf_rows%' "
+            "and pid <> pg_backend_pid()"
+        )
+        ended = int(cursor.fetchone()[0])
+    connection.close()
+    return ended
+
+
+@pytest.fixture
+def cut(url: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Reading in batches of one row, and how many connections to lose after the second batch (the list's number)."""
+    left = [0]
+    whole, seen = databases._plain, [0]
+
+    def losing(table: Any) -> Any:
+        seen[0] += 1
+        if left[0] and seen[0] % 2 == 0:
+            left[0] -= 1
+            assert terminate_readers(url) == 1
+        return whole(table)
+
+    monkeypatch.setattr(databases, "BATCH", 1)
+    monkeypatch.setattr(databases, "_plain", losing)
+    monkeypatch.setattr("csperf.sources.sql.SqlSource._extract.retry.wait", lambda state: 0)
+    return left
+
+
+def test_a_connection_lost_in_mid_read_is_taken_up_again(url: str, tmp_path: Path, cut: list[int]) -> None:
+    whole = rows(extract(url, tmp_path / "whole", "chat_sessions"), "* exclude (_raw)")
+    cut[0] = 3
+    assert rows(extract(url, tmp_path / "cut", "chat_sessions"), "* exclude (_raw)") == whole
+    assert (cut[0], len(whole)) == (0, 3)
+
+
+def test_a_connection_lost_again_and_again_fails_one_dataset_and_a_later_run_goes_on(
+    url: str, tmp_path: Path, cut: list[int]
+) -> None:
+    settings, small = Settings(home=tmp_path / "home"), f"{url}&options=-csearch_path%3Dsmall"
+    names = ("employees", "chat_sessions", "chat_messages")
+    views = [f"create view small.{name} as select * from public.{name}" for name in names]
+    made = sql(url, "create schema small", *views)
+    made.commit()
+    made.close()
+    cut[0] = 4
+    report = ingest(settings, open_source(settings, small), DAYS[:1], AT)
+    assert cut[0] == 0
+    assert [name for name, sentence in report.failures.items() if "could not be read" in sentence] == ["employees"]
+    assert "\n" not in report.failures["employees"]
+    landed = {part.dataset for part in partitions(settings)}
+    assert {"chat_sessions", "chat_messages"} <= landed and "employees" not in landed
+    assert partition(settings, "chat_sessions", DAYS[0]).quarantined == 2  # type: ignore[union-attr]
+    again = ingest(settings, open_source(settings, small), DAYS[1:], AT)
+    assert again.failures == {} and partition(settings, "chat_sessions", DAYS[0]).rows == 2  # type: ignore[union-attr]
+
+
+def test_a_locked_table_is_waited_for(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "LOCK_SECONDS", 1)
+    holder = sql(url, "lock table employees in access exclusive mode")
+    tries = []
+
+    def released(state: Any) -> int:
+        tries.append(str(state.outcome.exception()))
+        if len(tries) == 2:
+            holder.rollback()
+            holder.close()
+        return 0
+
+    monkeypatch.setattr("csperf.sources.sql.SqlSource._extract.retry.wait", released)
+    assert extract(url, tmp_path, "employees").deliveries[DAYS[1]].rows == 1
+    assert len(tries) == 2 and all("lock timeout" in sentence for sentence in tries)
+
+
+def test_a_query_that_takes_too_long_is_given_up(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("csperf.sources.sql.SqlSource._extract.retry.wait", lambda state: 0)
+    slow = sql(
+        url,
+        "create schema slow",
+        "create view slow.hr_events as select 'v' as event_id, 'a1' as employee_id, date '2026-09-01' as date, "
+        "'honor' as kind, pg_sleep(60)::text as note from generate_series(1, 9)",
+    )
+    slow.commit()
+    slow.close()
+    settings = Settings(home=tmp_path, source_timeout=1)
+    source = open_source(settings, f"{url}&options=-csearch_path%3Dslow")
+    with pytest.raises(ConnectionLost, match="statement timeout"):
+        source.extract(DATASETS["hr_events"], DAYS, tmp_path / "spool")
+
+
+def test_an_id_with_sql_in_it_is_a_text(url: str, tmp_path: Path) -> None:
+    connection = sql(
+        url,
+        "create schema nasty",
+        "create table nasty.tickets as select $$t1'); drop table chat_sessions; --$$ as ticket_id, $$a1' or '1'='1$$ "
+        "as agent_id, timestamptz '2026-09-01 09:00:00+08' as created_at, null::timestamp as closed_at, "
+        "$$=cmd|'/c calc'!A1$$ as kind, false as is_error",
+    )
+    connection.commit()
+    connection.close()
+    spool = extract(f"{url}&options=-csearch_path%3Dnasty", tmp_path, "tickets")
+    assert rows(spool, "ticket_id, agent_id, kind") == [
+        ("t1'); drop table chat_sessions; --", "a1' or '1'='1", "=cmd|'/c calc'!A1")
+    ]
+    assert "chat_sessions" in open_source(Settings(home=tmp_path), url).datasets()

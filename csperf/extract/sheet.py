@@ -128,7 +128,7 @@ class _Sheets:
             return
         for place, column in enumerate(table.columns):
             if column in summed:
-                value = sum((row[place] for row in table.rows if isinstance(row[place], Decimal)), Decimal(0))
+                value = sum((cell for row in table.rows if isinstance(cell := row[place], Decimal)), Decimal(0))
                 letter = xl_col_to_name(place)
                 formula = f"=SUBTOTAL(9,{letter}2:{letter}{last + 1})"
                 sheet.write_formula(last + 1, place, formula, self._total, float(value))

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from csperf.errors import CsperfError
+from csperf.notify import occasions
 from csperf.notify.notices import Notice, messages, test_message
 from csperf.notify.targets import Sent, send, send_message, targets
 from csperf.secrets import masked
 from csperf.settings import Settings
 
-__all__ = ["Notice", "Sent", "failures_told", "standing", "tell", "test"]
+__all__ = ["Notice", "Sent", "failures_told", "occasions", "standing", "tell", "test"]
 
 log = logging.getLogger(__name__)
 _WARNING = "%s could not be told of %d things (%s); they go with the next message, csperf notify --test tries it now"
@@ -59,9 +60,7 @@ def failures_told(settings: Settings, command: str, dates: Iterable[str], at: da
     try:
         yield
     except Exception:
-        from csperf.notify.occasions import command_failed
-
-        tell(settings, [command_failed(command, dates, at)], at)
+        tell(settings, [occasions.command_failed(command, dates, at)], at)
         raise
 
 

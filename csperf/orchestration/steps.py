@@ -21,11 +21,15 @@ from csperf.settings import Settings
 def extract(settings: Settings, dates: Sequence[str], extracted_at: datetime, progress: Progress) -> dict[str, Any]:
     """Extract, check and land the dates from the setting's source.
 
-    Returns how many deliveries were landed, unchanged, refused and missing, how many rows were set aside, and a
-    sentence for whatever was refused. UsageError when no source is set.
+    Returns how many deliveries were landed, unchanged, refused and missing, how many rows were set aside, and
+    sentences for whatever was refused, for unusual deliveries and for closed periods that are touched. UsageError when
+    no source is set.
     """
     from csperf.ingest import ingest
+    from csperf.landing import partitions
     from csperf.sources import open_source
+    from csperf.touched import touched
+    from csperf.views import kinds
 
     if settings.source is None:
         raise UsageError("No source is given; name one in CSPERF_SOURCE.")
@@ -34,7 +38,13 @@ def extract(settings: Settings, dates: Sequence[str], extracted_at: datetime, pr
     landed = ingest(settings, source, on, extracted_at, progress)
     notify.tell(settings, occasions.taken_in(settings, landed, on, extracted_at), extracted_at)
     states = Counter(str(outcome.state) for outcome in landed.outcomes)
-    return {"deliveries": dict(states), "quarantined_rows": landed.quarantined, "refusals": list(landed.messages)}
+    return {
+        "deliveries": dict(states),
+        "quarantined_rows": landed.quarantined,
+        "refusals": list(landed.messages),
+        "kinds": kinds(landed.outcomes),
+        "touched": [each.sentence for each in touched(settings, partitions(settings))],
+    }
 
 
 def sample(settings: Settings, dates: Sequence[str], progress: Progress) -> int:

@@ -31,10 +31,11 @@ class Collector:
         undated: date,
         carried: Mapping[str, str] | None = None,
         reason: str | None = None,
+        raw: str | None = None,
     ) -> None:
         """Add a relation's rows; the arguments are those of `typed_select`."""
         dated = f"coalesce({business_date}, date {quote(str(undated))})"
-        select = typed_select(self._spool.dataset, relation, columns, dated, carried, reason=reason)
+        select = typed_select(self._spool.dataset, relation, columns, dated, carried, reason=reason, raw=raw)
         asked = ", ".join(f"(date {quote(str(day))}, {count})" for day, count in self.counts.items())
         self._con.execute(f"create or replace temp table batch as {select}")
         names = ", ".join(ident(name) for name in self._spool.dataset.column_names)

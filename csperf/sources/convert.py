@@ -7,6 +7,7 @@ keeps the delivered texts in `_raw`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import duckdb
 
@@ -23,7 +24,10 @@ _PATTERNS: dict[Type, str] = {
     "month": r"\s*\d{4}-(0[1-9]|1[0-2])\s*",
     "timestamp": r"\s*\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?\s*",
 }
+# A text as long as a small book is no name and no remark, and a NUL ends texts in other programs.
+MAX_TEXT = 100_000
 _EXPECTED: dict[Type, str] = {
+    "text": f"is longer than {MAX_TEXT:,} bytes or holds a NUL character",
     "integer": "is not a whole number",
     "decimal": "is not a number",
     "boolean": "is not true or false",
@@ -32,7 +36,7 @@ _EXPECTED: dict[Type, str] = {
     "timestamp": "is not a time like 2026-09-30T09:00:00+08:00",
 }
 # Pay is confidential: what stands in such a field is not repeated in a sentence that others may read.
-_CONFIDENTIAL = ("base_salary",)
+CONFIDENTIAL = ("base_salary",)
 # Types that need no look at their text, by the contract's type.
 _NATIVE: dict[Type, tuple[str, ...]] = {
     "text": ("VARCHAR",),
@@ -43,21 +47,30 @@ _NATIVE: dict[Type, tuple[str, ...]] = {
 }
 
 
-def connect(settings: Settings, scratch: str) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB that keeps to the settings' memory and threads and spills under `scratch`.
+def connect(settings: Settings, spool: Path, *reads: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that keeps to the settings' memory and threads and spills under the folder `spool`.
 
-    Its session time zone is the business one: a time without an offset is read as local business time.
+    Its session time zone is the business one: a time without an offset is read as local business time. Whatever SQL a
+    mapping holds, it reaches no file outside `spool` and the folders `reads`, no extension and no setting.
     """
     con = duckdb.connect(
         config={
             "memory_limit": settings.memory_limit,
             "threads": settings.threads,
-            "temp_directory": scratch,
+            "temp_directory": str(spool / "tmp"),
             "autoinstall_known_extensions": False,
         }
     )
-    con.execute(f"set TimeZone = '{settings.timezone}'")
+    con.execute(f"set TimeZone = {quote(settings.timezone)}")
+    con.execute(f"set allowed_directories = [{', '.join(quote(str(path)) for path in (spool, *reads))}]")
+    con.execute("set enable_external_access = false")
+    con.execute("set lock_configuration = true")
     return con
+
+
+def inside(path: Path, folder: Path) -> bool:
+    """Whether a path, with its links followed, lies in a folder."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def quote(text: str) -> str:
@@ -84,7 +97,7 @@ def typed(column: Column, expression: str, native: str) -> str:
     sql_type = SQL_TYPES[column.type]
     text = _text(expression, native)
     if column.type == "text":
-        return text
+        return f"case when strlen({text}) <= {MAX_TEXT} and not contains({text}, chr(0)) then {text} end"
     if native in _NATIVE.get(column.type, ()):
         return expression if native == sql_type.upper() else f"try_cast({expression} as {sql_type})"
     if column.type == "decimal" and (native.startswith("DECIMAL") or native in _NATIVE["integer"]):
@@ -118,25 +131,30 @@ def typed_select(
     carried: Mapping[str, str] | None = None,
     row: str = "row_number() over ()",
     reason: str | None = None,
+    raw: str | None = None,
 ) -> str:
     """The statement that gives the spool's columns from a relation.
 
     `delivered` lists (name, SQL expression over the relation, DuckDB type) of what was delivered; it must hold
     each column of the dataset. `carried` are further expressions over the relation by name; `business_date` is an
     expression over those and the typed columns; `row` is one over the relation. With a `reason` every row is bad
-    for that reason, whatever else is wrong with it.
+    for that reason, whatever else is wrong with it. `raw` is an expression over the relation for the row's text as it
+    came, which is then kept of every row.
     """
     given = [f"{expression} as d{index}" for index, (_, expression, _) in enumerate(delivered)]
     given += [f"{expression} as {name}" for name, expression in (carried or {}).items()]
+    given += [f"{raw} as came"] if raw else []
     position = {name: (index, native) for index, (name, _, native) in reversed(list(enumerate(delivered)))}
     fields, failed, failures = [], [], []
     for column in dataset.columns:
         index, native = position[column.name]
         fields.append(f"{typed(column, f'd{index}', native)} as {ident(column.name)}")
-        if column.type != "text" and not (column.type == "timestamp" and native in _NATIVE["timestamp"]):
+        if not (column.type == "timestamp" and native in _NATIVE["timestamp"]):
             text = _text(f"d{index}", native)
             failed.append(f"({ident(column.name)} is null and {text} is not null)")
-            shown = "'it '" if column.name in _CONFIDENTIAL else f"'''' || left({text}, 60) || ''' '"
+            shown = (
+                "'it '" if column.name in CONFIDENTIAL else f"'''' || replace(left({text}, 60), chr(0), '?') || ''' '"
+            )
             failures.append(
                 f"case when {failed[-1]} then {quote(column.name + ': ')} || {shown} "
                 f"|| {quote(_EXPECTED[column.type])} end"
@@ -147,12 +165,13 @@ def typed_select(
     bad = wrong[0] if wrong else "cast(null as varchar)"
     texts = ", ".join(f"{quote(name)}, cast(d{index} as varchar)" for index, (name, _, _) in enumerate(delivered))
     columns = ", ".join(ident(name) for name in dataset.column_names)
+    kept = "came" if raw else f"case when {BAD} is not null then cast(json_object({texts}) as varchar) end"
     return (
         f"with given as (select {row} as {ROW}, {', '.join(given)} from {relation}), "
         f"typed as (select *, {', '.join(fields)} from given), "
         f"judged as (select *, {bad} as {BAD} from typed) "
         f"select cast({business_date} as date) as {DATE}, {ROW}, {columns}, {BAD}, "
-        f"case when {BAD} is not null then cast(json_object({texts}) as varchar) end as {RAW} from judged"
+        f"{kept} as {RAW} from judged"
     )
 
 
@@ -165,5 +184,5 @@ def date_of(expression: str, native: str) -> str:
 
 
 def copy_parquet(con: duckdb.DuckDBPyConnection, select: str, path: str) -> None:
-    """Write a statement's rows to a Parquet file."""
-    con.execute(f"copy ({select}) to {quote(path)} (format parquet)")
+    """Write a statement's rows to a Parquet file, few at once: a row group stays in memory until it is full."""
+    con.execute(f"copy ({select}) to {quote(path)} (format parquet, row_group_size 20480)")

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 BATCH = 50_000
 _DRIVERS = {"postgres": "postgresql", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+# How long a connection is waited for, and a table that somebody has locked, in seconds.
+CONNECT_SECONDS, LOCK_SECONDS = 30, 30
+# A server that is gone without a word is noticed after a minute, not after hours.
+_KEEPALIVE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 Parameters = Mapping[str, date | datetime]
 
 
@@ -113,13 +117,16 @@ class Database:
             raise self._sentence(error, False) from None
 
     def _adbc(self) -> Any:
-        uri = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        options = {"connect_timeout": str(CONNECT_SECONDS), **_KEEPALIVE, **self._url.query}
+        uri = self._url.set(drivername="postgresql", query=options).render_as_string(hide_password=False)
         connection = adbc_driver_postgresql.dbapi.connect(uri)
         try:
             with connection.cursor() as cursor:
                 cursor.execute("select set_config('TimeZone', $1, false)", (self._settings.timezone,))
                 cursor.fetchall()
                 cursor.execute("set default_transaction_read_only = on")
+                cursor.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
+                cursor.execute(f"set statement_timeout = '{self._settings.source_timeout}s'")
             connection.commit()
         except BaseException:
             connection.close()
@@ -127,11 +134,14 @@ class Database:
         return connection
 
     def _sqlalchemy(self) -> Iterator[Session]:
-        engine = sqlalchemy.create_engine(self._url, poolclass=sqlalchemy.NullPool)
+        mysql = self._url.get_backend_name() in ("mysql", "mariadb")
+        limits = {"connect_timeout": CONNECT_SECONDS, "read_timeout": self._settings.source_timeout} if mysql else {}
+        engine = sqlalchemy.create_engine(self._url, poolclass=sqlalchemy.NullPool, connect_args=limits)
         try:
             with engine.connect() as connection:
-                if self._url.get_backend_name() in ("mysql", "mariadb"):
+                if mysql:
                     self._set_mysql_zone(connection)
+                    connection.execute(sqlalchemy.text(f"set session lock_wait_timeout = {LOCK_SECONDS}"))
                     connection.execute(sqlalchemy.text("set session transaction read only"))
                     connection.commit()
                 yield SqlAlchemySession(connection)
@@ -167,9 +177,10 @@ class Database:
 
 
 def _is_adbc_loss(error: adbc_driver_manager.Error) -> bool:
+    """Whether trying again may help: the server is away, full or slow, or somebody holds a lock."""
     state = error.sqlstate or ""
     if state:
-        return state.startswith(("08", "53", "57P", "28", "3D"))
+        return state.startswith(("08", "53", "57P", "57014", "55P03", "40", "28", "3D"))
     return error.status_code in (adbc_driver_manager.AdbcStatusCode.IO, adbc_driver_manager.AdbcStatusCode.TIMEOUT)
 
 

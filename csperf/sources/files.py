@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Sequence
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 
 import duckdb
@@ -13,13 +14,15 @@ import duckdb
 from csperf.datasets import DATASETS, Dataset
 from csperf.errors import UsageError
 from csperf.settings import Settings
-from csperf.sources.convert import connect, copy_parquet, quote, typed_select
+from csperf.sources.convert import connect, copy_parquet, inside, quote, typed_select
 from csperf.sources.spool import Delivery, Spool, Unparsed
-from csperf.sources.tables import FORMATS, FileFormat, Table, read_table
+from csperf.sources.tables import FORMATS, FileFormat, Table, read_table, stamp
 from csperf.sources.texts import Unreadable
 from csperf.storage import private_dir
 
 log = logging.getLogger(__name__)
+# Letters of a list of columns in a sentence.
+MOST_SHOWN = 600
 
 
 class FileSource:
@@ -47,7 +50,7 @@ class FileSource:
         private_dir(spool)
         result = Spool(dataset, spool)
         files = self._files(dataset)
-        with connect(self._settings, str(spool / "tmp")) as con:
+        with connect(self._settings, spool, self._root) as con:
             for day in chosen_dates(dataset, dates, sorted(files)):
                 if day in files:
                     self._extract_file(con, result, day, files[day])
@@ -58,8 +61,7 @@ class FileSource:
         paths = self._files(dataset).get(day, [])
         if not paths:
             return None
-        marks = [(path.name, status.st_size, status.st_mtime_ns, status.st_ino) for path in paths
-                 for status in [path.stat()]]  # fmt: skip
+        marks = [(path.name, *stamp(path)) for path in paths]
         return f"{self._settings.encoding} {marks}"
 
     def _files(self, dataset: Dataset) -> dict[date, list[Path]]:
@@ -83,9 +85,11 @@ class FileSource:
         origin = f"{dataset.name}/{path.name}"
         target = result.folder / f"{day}.parquet"
         seen: list[str] = []
+        types: list[str] = []
 
         def consume(table: Table) -> None:
             seen[:] = table.names
+            types[:] = [native for _, _, native in table.columns]
             columns = with_contract_columns(
                 dataset, table, optional_may_lack=path.name.endswith((".jsonl", ".jsonl.gz"))
             )
@@ -97,13 +101,15 @@ class FileSource:
                     f"the date was delivered more than once, as {' and '.join(other.name for other in paths)}; "
                     "leave the right one"
                 )
+            if not inside(path, self._root):
+                raise Unreadable("it is a link that leads out of the source directory; deliver the file itself")
             style = FileFormat(FORMATS["".join(path.suffixes)], self._settings.encoding)
             unparsed = read_table(con, path, style, result.folder, consume)
         except Unreadable as error:
             target.unlink(missing_ok=True)
             result.deliveries[day] = Delivery(day, origin, seen, 0, {}, f"{origin}: {error}.")
             return
-        result.deliveries[day] = Delivery(day, origin, seen, count_rows(con, target))
+        result.deliveries[day] = Delivery(day, origin, seen, count_rows(con, target), types=types)
         result.rows.append(target)
         result.unparsed.extend(Unparsed(day, line, raw, f"line {line}: {why}") for line, raw, why in unparsed)
 
@@ -130,15 +136,32 @@ def with_contract_columns(dataset: Dataset, table: Table, optional_may_lack: boo
     """
     missing = [column for column in dataset.columns if column.name not in table.names]
     if optional_may_lack and (not table.names or all(column.optional for column in missing)):
-        return [*table.columns, *((column.name, "null", "VARCHAR") for column in missing)]
+        return [*table.columns, *((column.name, "cast(null as varchar)", "VARCHAR") for column in missing)]
     if missing:
         names = ", ".join(column.name for column in missing)
-        there = ", ".join(table.names) or "no columns at all"
+        there = shown(table.names) or "no columns at all"
         raise Unreadable(
             f"{'column' if len(missing) == 1 else 'columns'} {names} {'is' if len(missing) == 1 else 'are'} missing; "
-            f"it has {there}"
+            f"it has {there}{renamed(dataset, [column.name for column in missing], table.names)}"
         )
     return table.columns
+
+
+def shown(names: Sequence[str]) -> str:
+    """Columns as a sentence names them: whatever they are called, one line that is not too long."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in ", ".join(names))
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} …"
+
+
+def renamed(dataset: Dataset, missing: Sequence[str], there: Sequence[str]) -> str:
+    """A guess which of the delivered columns that the contract does not know are missing ones renamed; or nothing."""
+    unknown = [name for name in there if name not in dataset.column_names]
+    guesses = [
+        f"{shown(near[:1])} may be {name} renamed"
+        for name in missing
+        if (near := unknown if len(missing) == len(unknown) == 1 else get_close_matches(name, unknown, 1))
+    ]
+    return f" ({', '.join(guesses)})" if guesses else ""
 
 
 def count_rows(con: duckdb.DuckDBPyConnection, path: Path) -> int:

@@ -16,17 +16,16 @@ from csperf.datasets import DATASETS, Dataset
 from csperf.errors import UsageError
 from csperf.settings import Settings
 from csperf.sources.collect import BUSINESS_DATE, Collector, dating
-from csperf.sources.convert import connect, ident, quote, typed_select
+from csperf.sources.convert import connect, ident, inside, quote, typed_select
 from csperf.sources.databases import Database, QueryRefused
 from csperf.sources.files import chosen_dates
 from csperf.sources.mapping import MappedDataset, Mapping
+from csperf.sources.selects import FILE, LINE, SOURCE, judge, select_rows
 from csperf.sources.spool import DATE, Delivery, Spool, Unparsed
 from csperf.sources.sql import missing_columns, range_parameters, retrying, runs
 from csperf.sources.tables import FORMATS, FileFormat, Table, read_table
 from csperf.sources.texts import Unreadable
 from csperf.storage import private_dir
-
-_LINE, _FILE = "_line", "_file"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class MappedSource:
         """The mapped rows of those dates, with what the mapping's rules leave out counted in the deliveries."""
         private_dir(spool)
         asked, mapped = sorted(set(dates)), self._mapping.datasets[dataset.name]
-        with connect(self._settings, str(spool / "tmp")) as con:
+        with connect(self._settings, spool, self._root, self._folder) as con:
             if mapped.sources:
                 result = Spool(dataset, spool)
                 for delivered in self._delivered(dataset, mapped, asked):
@@ -143,15 +142,17 @@ class MappedSource:
             names = list(dict.fromkeys(key for row in texts for key in row))
             inline = pa.table({key: pa.array([row.get(key) for row in texts], pa.string()) for key in names})
             con.register("inline_rows", inline)
-            con.execute(f"create or replace temp table raw as select *, row_number() over () as {_LINE}, "
-                        f"'' as {_FILE} from inline_rows")  # fmt: skip
+            con.execute(f"create or replace temp table raw as select *, row_number() over () as {LINE}, "
+                        f"'' as {FILE} from inline_rows")  # fmt: skip
             return lines, {}
         seen: list[list[str]] = []
         for number, path in enumerate(paths):
+            if not (inside(path, self._root) or inside(path, self._folder)):
+                raise Unreadable(f"{path.name} is a link that leads out of its folder; put the file itself there")
 
             def consume(table: Table, number: int = number, path: Path = path) -> None:
                 items = [f"{expression} as {ident(name)}" for name, expression, _ in table.columns]
-                items += [f"row_number() over () as {_LINE}", f"{quote(path.name)} as {_FILE}"]
+                items += [f"row_number() over () as {LINE}", f"{quote(path.name)} as {FILE}"]
                 con.execute(f"create or replace temp table raw_{number} as select {', '.join(items)} "
                             f"from {table.relation}")  # fmt: skip
                 seen[number:] = [table.names]
@@ -166,7 +167,7 @@ class MappedSource:
         common = [name for name in seen[0] if all(name in names for names in seen)]
         lacking = {name: paths[number].name for names in seen for name in names if name not in common
                    for number, others in enumerate(seen) if name not in others}  # fmt: skip
-        items = ", ".join(ident(name) for name in [*common, _LINE, _FILE])
+        items = ", ".join(ident(name) for name in [*common, LINE, FILE])
         union = " union all ".join(f"select {items} from raw_{number}" for number in range(len(paths)))
         con.execute(f"create or replace temp table raw as {union}")
         return lines, lacking
@@ -185,13 +186,16 @@ class MappedSource:
         collector = Collector(con, result, days)
         skipped: dict[date, dict[str, int]] = {}
         first = last = what.day
-        groups = _judge(con, mapped)
+        groups = judge(con, mapped)
         for action, reason in groups:
-            selected = self._selected(con, dataset, mapped, days, action, reason)
+            selected = select_rows(con, dataset, self._mapping.name, mapped, days, action, reason)
             dated, carried = dating(dataset, dict(selected))
             if what.day is not None:
                 dated, carried = f"date {quote(str(what.day))}", {}
-            delivered = [(name, ident(name), native) for name, native in selected if name != BUSINESS_DATE]
+            delivered = [
+                (name, ident(name), native) for name, native in selected if name not in (BUSINESS_DATE, SOURCE)
+            ]
+            raw = SOURCE if any(name == SOURCE for name, _ in selected) else None
             by_date = con.execute(
                 f"select {DATE}, count(*) from ({typed_select(dataset, 'selected', delivered, dated, carried)}) "
                 "group by all order by all"
@@ -206,43 +210,20 @@ class MappedSource:
                     counts = skipped.setdefault(day or undated, {})
                     counts[reason] = counts.get(reason, 0) + count
             else:
-                collector.add("selected", delivered, dated, undated, carried, reason or None)
+                collector.add("selected", delivered, dated, undated, carried, reason or None, raw)
         for day, count in collector.counts.items():
             if (first is not None and last is not None and first <= day <= last) or what.day is not None:
                 result.deliveries[day] = Delivery(
-                    day, what.origin, _columns(con, "raw")[:-2], count, skipped.get(day, {})
+                    day,
+                    what.origin,
+                    _columns(con, "raw")[:-2],
+                    count,
+                    skipped.get(day, {}),
+                    raw="source" if raw else "row",
                 )
         start = first or days[0]
         if start in days:
             result.unparsed.extend(Unparsed(start, line, raw, f"line {line}: {why}") for line, raw, why in lines)
-
-    def _selected(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        dataset: Dataset,
-        mapped: MappedDataset,
-        days: list[date],
-        action: str,
-        reason: str,
-    ) -> list[tuple[str, str]]:
-        """Make the table `selected` from one group of rows; its columns and types. Unreadable when one is missing."""
-        con.execute(
-            f"create or replace temp view source as select * exclude (_action, _reason) from judged "
-            f"where _action = {quote(action)} and _reason = {quote(reason)}"
-        )
-        sql = (mapped.select or f"select * exclude ({_LINE}, {_FILE}) from source").strip().rstrip(";")
-        parameters = {
-            name: value for name, value in range_parameters(days[0], days[-1]).items() if re.search(rf"\${name}\b", sql)
-        }
-        con.execute(f"create or replace temp table selected as {sql}", parameters or None)
-        columns = [(row[0], row[1]) for row in con.execute("describe selected").fetchall()]
-        missing = [column.name for column in dataset.columns if column.name not in dict(columns)]
-        if missing:
-            raise Unreadable(
-                f"the select of the mapping {self._mapping.name} does not give {', '.join(missing)}; it gives "
-                f"{', '.join(name for name, _ in columns)}"
-            )
-        return columns
 
     def _explain(self, error: duckdb.Error, origin: str, columns: list[str], lacking: dict[str, str]) -> str:
         """What DuckDB's refusal of a select means to the mapping's writer."""
@@ -317,7 +298,7 @@ class MappedSource:
         dated, carried = dating(dataset, natives)
         if dataset.kind == "full":
             dated, carried = f"date {quote(str(first))}", {}
-        for action, reason in _judge(con, mapped):
+        for action, reason in judge(con, mapped):
             relation = f"(from judged where _action = {quote(action)} and _reason = {quote(reason)})"
             if action != "skip":
                 collector.add(relation, delivered, dated, first, carried, reason or None)
@@ -326,29 +307,6 @@ class MappedSource:
             for day, count in con.execute(f"select {DATE}, count(*) from ({select}) group by all").fetchall():
                 counts = skipped.setdefault(day or first, {})
                 counts[reason] = counts.get(reason, 0) + count
-
-
-def _judge(con: duckdb.DuckDBPyConnection, mapped: MappedDataset) -> list[tuple[str, str]]:
-    """Make `judged` from `raw`: each row with what happens to it (keep, quarantine, skip) and all its reasons.
-
-    Returns the pairs that occur, kept rows first.
-    """
-
-    def reasons(rules: Sequence[tuple[str, str]]) -> str:
-        cases = [f"case when ({where}) then {quote(reason)} end" for reason, where in rules]
-        return f"concat_ws('; ', {', '.join(cases)})" if cases else "''"
-
-    skip = [(rule.reason, rule.where) for rule in mapped.skip]
-    both = skip + [(rule.reason, rule.where) for rule in mapped.quarantine]
-    con.execute(
-        f"create or replace temp table judged as select *, {reasons(both)} as _reason, "
-        f"case when {reasons(skip)} <> '' then 'skip' when {reasons(both)} <> '' then 'quarantine' else 'keep' end "
-        "as _action from raw"
-    )
-    pairs = con.execute("select distinct _action, _reason from judged").fetchall()
-    order = ("keep", "quarantine", "skip")
-    kept = [("keep", "")] if ("keep", "") not in pairs else []
-    return sorted([*kept, *pairs], key=lambda pair: (order.index(pair[0]), pair[1]))
 
 
 def _columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:

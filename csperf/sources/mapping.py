@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from csperf.datasets import DATASETS
 from csperf.errors import UsageError
@@ -40,6 +40,13 @@ class MappedDataset(_Strict):
     select: str | None = Field(None, description="The select; without one the columns are the contract's already")
     skip: list[Rule] = []
     quarantine: list[Rule] = []
+
+    @field_validator("files", "beside")
+    @classmethod
+    def _below(cls, name: str | None) -> str | None:
+        if name is not None and (Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name):
+            raise ValueError(f"'{name}' leads out of its folder; name files below it")
+        return name
 
     @property
     def sources(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 
@@ -18,9 +19,10 @@ DATE, ROW, BAD, RAW = "_business_date", "_row", "_bad", "_raw"
 class Delivery:
     """What a source gave for one business date.
 
-    `columns` are those delivered, extra ones too; `rows` counts the rows in the Parquet files; `skipped` counts
-    rows left out by the source's own rules, by reason; `problem` says why nothing of it could be read (then it
-    has no rows).
+    `columns` are those delivered, extra ones too, `types` what the source has them in; `rows` counts the rows in the
+    Parquet files; `skipped` counts rows left out by the source's own rules, by reason; `problem` says why nothing of
+    it could be read (then it has no rows). `raw` says what the rows' raw texts are: the row in the dataset's own
+    columns, or a mapping's source row, to which its rules and its select can be applied again.
     """
 
     business_date: date
@@ -29,6 +31,8 @@ class Delivery:
     rows: int
     skipped: dict[str, int] = field(default_factory=dict)
     problem: str | None = None
+    types: list[str] = field(default_factory=list)
+    raw: Literal["row", "source"] = "row"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from csperf.settings import Settings
 from csperf.sources.collect import BUSINESS_DATE, Collector, dating
 from csperf.sources.convert import connect, ident
 from csperf.sources.databases import ConnectionLost, Database, Parameters, QueryRefused, Session
-from csperf.sources.files import chosen_dates
+from csperf.sources.files import chosen_dates, renamed, shown
 from csperf.sources.spool import Delivery, Spool
 from csperf.storage import private_dir
 
@@ -55,7 +55,7 @@ class SqlSource:
     def extract(self, dataset: Dataset, dates: Sequence[date], spool: Path) -> Spool:
         """The rows of those dates, by one query over the range; a full table as it is now, on the last date."""
         private_dir(spool)
-        with connect(self._settings, str(spool / "tmp")) as con:
+        with connect(self._settings, spool) as con:
             return self._extract(con, dataset, sorted(set(dates)), spool)
 
     @retrying
@@ -76,11 +76,10 @@ class SqlSource:
             result.rows.clear()
         return result
 
-    def _columns(self, session: Session, dataset: Dataset) -> list[str]:
-        """The table's columns; QueryRefused naming those of the contract that it lacks."""
+    def _columns(self, session: Session, dataset: Dataset) -> dict[str, str]:
+        """The table's columns and their types."""
         [empty] = session.stream(f"select * from {self._database.quote(dataset.name)} where 1 = 0", {})
-        columns: list[str] = empty.column_names
-        return columns
+        return {field.name: str(field.type) for field in empty.schema}
 
     def _select(self, dataset: Dataset) -> list[str]:
         """The contract's columns, as items of a select from `t`. PostgreSQL's enums and the like become texts."""
@@ -92,12 +91,18 @@ class SqlSource:
         return items
 
     def _range(
-        self, con: duckdb.DuckDBPyConnection, session: Session, result: Spool, dates: list[date], columns: list[str]
+        self,
+        con: duckdb.DuckDBPyConnection,
+        session: Session,
+        result: Spool,
+        dates: list[date],
+        columns: dict[str, str],
     ) -> None:
         dataset, table = result.dataset, self._database.quote(result.dataset.name)
-        if problem := missing_columns(dataset, columns, f"the table {dataset.name}"):
+        names, types = list(columns), list(columns.values())
+        if problem := missing_columns(dataset, names, f"the table {dataset.name}"):
             for day in dates if dataset.kind == "daily" else dates[-1:]:
-                result.deliveries[day] = Delivery(day, dataset.name, columns, 0, {}, problem)
+                result.deliveries[day] = Delivery(day, dataset.name, names, 0, {}, problem)
             return
         asked = dates if dataset.kind == "daily" else dates[-1:]
         items, condition = self._select(dataset), "1 = 1"
@@ -116,15 +121,21 @@ class SqlSource:
             sql = f"select {', '.join(items)} from {table} where {condition}"
             collect(collector, dataset, session.stream(sql, range_parameters(first, last)), con, first)
         for day, count in collector.counts.items():
-            result.deliveries[day] = Delivery(day, dataset.name, columns, count)
+            result.deliveries[day] = Delivery(day, dataset.name, names, count, types=types)
 
     def _snapshots(
-        self, con: duckdb.DuckDBPyConnection, session: Session, result: Spool, dates: list[date], columns: list[str]
+        self,
+        con: duckdb.DuckDBPyConnection,
+        session: Session,
+        result: Spool,
+        dates: list[date],
+        columns: dict[str, str],
     ) -> None:
         """A full dataset whose table keeps every delivery, told apart by the column as_of."""
         dataset, table, as_of = result.dataset, self._database.quote(result.dataset.name), self._database.quote(AS_OF)
-        if problem := missing_columns(dataset, columns, f"the table {dataset.name}"):
-            result.deliveries[dates[-1]] = Delivery(dates[-1], dataset.name, columns, 0, {}, problem)
+        names, types = list(columns), list(columns.values())
+        if problem := missing_columns(dataset, names, f"the table {dataset.name}"):
+            result.deliveries[dates[-1]] = Delivery(dates[-1], dataset.name, names, 0, {}, problem)
             return
         there: list[date] = []
         for batch in session.stream(f"select distinct {as_of} as day from {table} where {as_of} is not null", {}):
@@ -135,7 +146,7 @@ class SqlSource:
             collector = Collector(con, result, [day])
             sql = f"select {', '.join(self._select(dataset))} from {table} t where {as_of} = :date"
             collect(collector, dataset, session.stream(sql, {"date": day}), con, day)
-            result.deliveries[day] = Delivery(day, dataset.name, columns, collector.counts[day])
+            result.deliveries[day] = Delivery(day, dataset.name, names, collector.counts[day], types=types)
 
 
 def collect(
@@ -163,7 +174,7 @@ def missing_columns(dataset: Dataset, columns: Sequence[str], where: str) -> str
     if not missing:
         return None
     verb = "column {} is" if len(missing) == 1 else "columns {} are"
-    there = ", ".join(columns)
+    there = shown(columns) + renamed(dataset, missing, columns)
     return f"{dataset.name}: {verb.format(', '.join(missing))} missing in {where}; it has {there}."
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from csperf.sources.convert import ident, quote
-from csperf.sources.texts import Repaired, Unreadable, read_header, repair_csv, repair_jsonl, transcode
+from csperf.sources.texts import BeingWritten, Repaired, Unreadable, read_header, repair_csv, repair_jsonl, transcode
 
 # The endings that are read, longest first, and what is inside.
 FORMATS = {".csv.gz": "csv", ".jsonl.gz": "jsonl", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -39,7 +40,48 @@ class Table:
         return [name for name, _, _ in self.columns]
 
 
+def stamp(path: Path) -> tuple[int, int, int]:
+    """What tells that a file was written to or replaced: its size, its time of change and its number."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+# Somebody may just be writing the file: it is read again before it is given up, for a quarter of a minute in all.
+@retry(
+    retry=retry_if_exception_type(BeingWritten),
+    stop=stop_after_attempt(6),
+    wait=wait_exponential(multiplier=0.5, max=8),
+    reraise=True,
+)
 def read_table(
+    con: duckdb.DuckDBPyConnection, path: Path, style: FileFormat, scratch: Path, consume: Callable[[Table], None]
+) -> list[tuple[int, str, str]]:
+    """Give a file's rows to `consume`, as `_read_table` does; a file that changes meanwhile is read again.
+
+    `consume` must replace what it wrote before. BeingWritten when the file keeps changing.
+    """
+    before = _stamp(path)
+    try:
+        lines = _read_table(con, path, style, scratch, consume)
+    except Unreadable:
+        if _stamp(path) == before:
+            raise
+        lines = []
+    if _stamp(path) != before:
+        raise BeingWritten(
+            "the file is still being written; deliver it under another name and rename it when it is whole"
+        )
+    return lines
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        return stamp(path)
+    except OSError:
+        return None
+
+
+def _read_table(
     con: duckdb.DuckDBPyConnection, path: Path, style: FileFormat, scratch: Path, consume: Callable[[Table], None]
 ) -> list[tuple[int, str, str]]:
     """Give a file's rows to `consume`; return the lines that are no rows (number, raw text, reason).

@@ -34,6 +34,10 @@ class Unreadable(CsperfError):
     """A delivered file of which no row can be read; the text is the delivery's problem."""
 
 
+class BeingWritten(Unreadable):
+    """A file that changed while it was read; trying again may help."""
+
+
 @dataclass
 class Repaired:
     """What repair left: the number of good records and the lines that are no rows (number, raw text, reason)."""
@@ -72,6 +76,8 @@ def read_header(path: Path, encoding: str, delimiter: str = ",") -> list[str]:
         raise Unreadable(
             f"the header is not {encoding}; set CSPERF_ENCODING if the files come in another encoding"
         ) from None
+    if any(ord(letter) < 32 and letter != "\t" for letter in text.split("\r")[0].rstrip("\n")):
+        raise Unreadable("its first line holds characters that no header has, so it is no CSV file")
     names = [name.strip() for name in next(csv.reader(io.StringIO(text.splitlines()[0]), delimiter=delimiter))]
     lowered = [name.lower() for name in names]
     twice = sorted({name for name in names if lowered.count(name.lower()) > 1})
@@ -97,15 +103,25 @@ def transcode(path: Path, target: Path, encoding: str) -> None:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Physical lines with their ends (\\n, \\r\\n or \\r), the BOM removed; a huge one comes cut into pieces."""
+    """Physical lines with their ends (\\n, \\r\\n or \\r), the BOM removed; of a huge one the beginning."""
     with open_bytes(path) as file:
         rest = file.read(_CHUNK).removeprefix(codecs.BOM_UTF8)
-        while rest:
+        huge: bytes | None = None
+        while rest or huge is not None:
             block = file.read(_CHUNK)
-            lines = (rest + block).splitlines(keepends=True) if block else rest.splitlines(keepends=True)
+            lines = (rest + block).splitlines(keepends=True)
             # The last line may go on in the next block, and a \r at its end may be half of \r\n.
-            rest = lines.pop() if block and len(lines[-1]) <= MAX_LINE else b""
-            yield from lines
+            rest = lines.pop() if block else b""
+            for line in lines:
+                yield (line if huge is None else huge)[: MAX_LINE + 1]
+                huge = None
+            if not block:
+                if huge is not None:
+                    yield huge
+                return
+            if huge is not None or len(rest) > MAX_LINE:
+                huge = huge or rest[: MAX_LINE + 1]
+                rest = b"\r" if rest.endswith(b"\r") else b""
 
 
 def _fields(text: str, delimiter: str) -> list[str] | None:
@@ -175,8 +191,8 @@ def _record(
         return None, 1
     used, reason, record = 1, "", None
     try:
-        text = raw.decode(encoding)
-        if len(raw) > MAX_LINE:
+        text = raw.decode(encoding) if len(raw) <= MAX_LINE else ""
+        if not text:
             reason = f"the line is longer than {MAX_LINE} bytes"
         elif text.count('"') % 2 == 0:
             record = _fields(text, delimiter)
@@ -227,11 +243,10 @@ def repair_jsonl(path: Path, target: Path) -> Repaired:
                 continue
             reason = ""
             try:
-                value = json.loads(raw.decode("utf-8"), parse_constant=refuse)
-                if not isinstance(value, dict):
-                    reason = "it is no JSON object"
-                elif len(raw) > MAX_LINE:
+                if len(raw) > MAX_LINE:
                     reason = f"the line is longer than {MAX_LINE} bytes"
+                elif not isinstance(json.loads(raw.decode("utf-8"), parse_constant=refuse), dict):
+                    reason = "it is no JSON object"
             except UnicodeDecodeError as error:
                 reason = f"byte {error.start + 1} of the line is not utf-8"
             except (ValueError, RecursionError) as error:

@@ -1,0 +1,9 @@
+"""A few of the deliveries made at random; `python -m tests.fuzz --deliveries 10000` tries many."""
+
+from __future__ import annotations
+
+from tests.fuzz import fuzz
+
+
+def test_no_delivery_breaks_anything_and_no_row_is_lost() -> None:
+    fuzz(5, derandomize=True)
