@@ -439,6 +439,7 @@ def _mark_built(con: duckdb.DuckDBPyConnection, plans: Sequence[MonthPlan], stat
     )
     con.execute("update control.months set stale = false")
     con.execute("delete from control.stale_dates")
+    con.execute("delete from control.all_stale_dates")
     _set_info(con, "state", state)
     con.execute("commit")
     con.execute("checkpoint")
