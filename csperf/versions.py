@@ -222,7 +222,7 @@ class Lander:
         """What kind of delivery this is, beside what was said of the one before and still holds."""
         delivered_again = self._occasion.action == "delivered again"
         said = set(old.notes) if old else set()
-        late = old is None and self._occasion.newest is not None and verdict.business_date <= self._occasion.newest
+        late = old is None and self._occasion.newest is not None and verdict.business_date < self._occasion.newest
         other = old is not None and old.delivered != new.delivered and delivered_again
         had_rows = old is not None and old.rows > 0
         found: dict[Note, bool] = {

@@ -61,6 +61,7 @@ LONGEST = (
     "end_to_end",
     "test_ledger_scenario",
     "test_independent",
+    "test_faults",
     "test_publication_killed",
     "test_verify",
     "test_cli",
