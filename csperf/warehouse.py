@@ -7,7 +7,7 @@ point leaves nothing that the next one would not do again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -26,12 +26,22 @@ from csperf.policy.library import plans_digest, reads_gross_before
 from csperf.policy.store import load_policies
 from csperf.progress import Progress, silent
 from csperf.published import load_published
-from csperf.quality import insert_rows, load_quality, load_release_checks
+from csperf.quality import load_quality, load_release_checks
 from csperf.settings import PROJECT_ROOT, Settings
+from csperf.stale import (
+    MonthPlan,
+    months_of,
+    newest_full,
+    paid_before,
+    plan_months,
+    replace_table,
+    stale_chunks,
+    write_months,
+)
 from csperf.storage import PRIVATE_FILE, home_lock, private_dir
 from csperf.workdays import numbered_days
 
-__all__ = ["BuildReport", "build", "call_dbt", "code_digest", "connect", "roster_in_force"]
+__all__ = ["BuildReport", "build", "call_dbt", "code_digest", "connect"]
 
 # What computes the tables: when it changes, they are computed anew.
 CODE = (
@@ -40,13 +50,7 @@ CODE = (
     DBT_PROJECT / "dbt_project.yml",
     PROJECT_ROOT / "csperf" / "policy",
 )
-CODE_FILES = (Path(__file__), PROJECT_ROOT / "csperf" / "datasets.py", PROJECT_ROOT / "csperf" / "quality.py")
-# Landed rows that one dbt call reads: a long history is built in several, so that memory and scratch space stay small.
-ROWS_AT_ONCE = 15_000_000
-# Working days of public notice are counted up to so many, so that old cases come to rest.
-NOTICE_DAYS_COUNTED = 20
-# A session's figures need its messages, so a date of one is read again with that of the other.
-READ_TOGETHER = (("chat_sessions", "chat_messages"),)
+CODE_FILES = tuple(PROJECT_ROOT / "csperf" / name for name in ("warehouse.py", "stale.py", "datasets.py", "quality.py"))
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,6 @@ class BuildReport:
     dates: tuple[date, ...]
     months: tuple[Month, ...]
     from_nothing: bool
-
-
-@dataclass(frozen=True)
-class MonthPlan:
-    """A month that exists: the roster in force in it, and the digest of all that it is computed from."""
-
-    month: Month
-    roster_path: str | None
-    digest: str
 
 
 @contextmanager
@@ -114,10 +109,10 @@ def build(
             return BuildReport((), (), False)
         policies, plans_now = keep_policies(settings)
         policy_digest = plans_digest(plans_now)
-        from_nothing = _discard_outdated(settings, _months(accepted))
+        from_nothing = _discard_outdated(settings, months_of(accepted))
         with connect(settings) as con:
             published_digest = load_published(con, settings)
-            paid = _paid_before(con) if reads_gross_before(plans_now) else {}
+            paid = paid_before(con) if reads_gross_before(plans_now) else {}
             state = _state(partitions, policy_digest, f"{published_digest}/{sorted(paid.items())}")
             loaded = kept_files(settings, _info(con, "policies") or "none")
             if loaded and _info(con, "state") == state:
@@ -127,9 +122,9 @@ def build(
                 _set_info(con, "policy", policy_digest)
                 _set_info(con, "policies", policies)
             _write_control(con, accepted)
-            plans = _plan_months(con, accepted, policy_digest, paid)
-            stale = _write_months(con, plans)
-            chunks = _stale_chunks(con)
+            plans = plan_months(con, accepted, policy_digest, paid)
+            stale = write_months(con, plans)
+            chunks = stale_chunks(con)
             _withdraw_marks(con)
             load_quality(con, settings, partitions)
             load_release_checks(con)
@@ -208,13 +203,8 @@ def _state(partitions: Sequence[Partition], *digests: str) -> str:
     return digest.hexdigest()
 
 
-def _replace(con: duckdb.DuckDBPyConnection, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:
-    con.execute(f"create or replace table {table} ({columns})")
-    insert_rows(con, table, columns, rows)
-
-
 def _write_control(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]) -> None:
-    _replace(
+    replace_table(
         con,
         "control.columns",
         "dataset varchar, column_name varchar, sql_type varchar, position integer",
@@ -224,7 +214,7 @@ def _write_control(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]
             for position, column in enumerate(dataset.columns)
         ],
     )
-    _replace(
+    replace_table(
         con,
         "control.partitions",
         "dataset varchar, business_date date, digest varchar, path varchar, row_count bigint, quarantined bigint, "
@@ -234,153 +224,11 @@ def _write_control(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]
             for p in accepted
         ],
     )
-    _replace(con, "control.newest", "dataset varchar, path varchar, business_date date", _newest(accepted))
-    months = _months(accepted)
+    replace_table(con, "control.newest", "dataset varchar, path varchar, business_date date", newest_full(accepted))
+    months = months_of(accepted)
     around = timedelta(days=400)  # promotion cases may be announced before the first record, and end after the last
     days = numbered_days(months[0].first_day - around, months[-1].last_day + around)
-    _replace(con, "control.working_days", "day date, number integer", days)
-
-
-def _months(accepted: Sequence[Partition]) -> list[Month]:
-    """The months from that of the first landed day to that of the last one."""
-    days = [part.business_date for part in accepted if DATASETS[part.dataset].kind == "daily"]
-    return list(Month.of(min(days)).until(Month.of(max(days))))
-
-
-def _paid_before(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """By pay month what was published for the month before it: some plans reckon contributions on it."""
-    runs = con.execute(
-        "select pay_month, max_by(concat(revision, '/', figures_digest), revision) from published.payroll_runs "
-        "where status = 'published' group by pay_month"
-    ).fetchall()
-    return {str(Month.parse(month).plus(1)): run for month, run in runs}
-
-
-def _plan_months(
-    con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition], policy_digest: str, paid: Mapping[str, str]
-) -> list[MonthPlan]:
-    """The months that exist, each with its digest.
-
-    A digest holds the previous month's, for a step may read what an earlier month stored.
-    """
-    rosters = sorted((p for p in accepted if p.dataset == "employees"), key=lambda part: part.business_date)
-    decisions = con.execute(
-        "select effective_from, quarter, employee_id, grade_after from published.tier_decisions "
-        "inner join (select quarter, max(revision) as revision from published.tier_runs where status = 'published' "
-        "group by quarter) using (quarter, revision) where decision in ('promote', 'demote') order by all"
-    ).fetchall()
-    by_month: dict[Month, list[str]] = {}
-    for part in accepted:
-        if DATASETS[part.dataset].kind == "daily":
-            landed = f"{part.dataset}/{part.business_date}/{part.digest}"
-            by_month.setdefault(Month.of(part.business_date), []).append(landed)
-    full = _full_rows(con, accepted)
-    plans: list[MonthPlan] = []
-    before = policy_digest
-    for month in _months(accepted):
-        roster = roster_in_force(rosters, month.last_day)
-        parts = [
-            before,
-            *sorted(by_month.get(month, [])),
-            f"roster/{roster.digest}" if roster else "no roster",
-            *("/".join(map(str, row)) for row in decisions if row[0] <= month.last_day),
-            *full.get(str(month), []),
-            paid.get(str(month), "nothing paid before"),
-        ]
-        before = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        plans.append(MonthPlan(month, str(roster.path) if roster else None, before))
-    return plans
-
-
-def _full_rows(con: duckdb.DuckDBPyConnection, accepted: Sequence[Partition]) -> dict[str, list[str]]:
-    """A digest of each month's rows in the newest delivery of the other full datasets.
-
-    A quarter's rows count with its last month, where the quarter is reckoned.
-    """
-    found: dict[str, list[str]] = {}
-    for name, path, delivered in _newest(accepted):
-        columns = DATASETS[name].column_names
-        month = (
-            "month"
-            if "month" in columns
-            else ("left(quarter, 4) || '-' || lpad(cast(3 * cast(right(quarter, 1) as integer) as varchar), 2, '0')")
-        )
-        texts = ", ".join(f"coalesce(cast({column} as varchar), '')" for column in columns)
-        if "announced_on" in columns:
-            texts += f", cast({_notice_days(delivered)} as varchar)"
-        for row in con.execute(
-            f"select {month}, count(*), cast(sum(md5_number_lower(concat_ws(chr(31), {texts}))) as varchar) "
-            "from read_parquet(?) group by 1",
-            [path],
-        ).fetchall():
-            found.setdefault(row[0], []).append(f"{name}/{row[1]}/{row[2]}")
-    return found
-
-
-def _notice_days(delivered: date) -> str:
-    """SQL of how far a case's public notice had come at a delivery: what else the days' passing changes."""
-    number = "select number from control.working_days where day ="
-    return f"coalesce(least(({number} date '{delivered}') - ({number} announced_on), {NOTICE_DAYS_COUNTED}), 0)"
-
-
-def _newest(accepted: Sequence[Partition]) -> list[tuple[str, str, date]]:
-    """The newest deliveries of the full datasets but the roster: dataset, file, date."""
-    full = [part for part in accepted if DATASETS[part.dataset].kind == "full" and part.dataset != "employees"]
-    newest = {part.dataset: part for part in sorted(full, key=lambda part: part.business_date)}
-    return [(name, str(part.path), part.business_date) for name, part in sorted(newest.items())]
-
-
-def roster_in_force(rosters: Sequence[Partition], day: date) -> Partition | None:
-    """The newest roster delivered at or before a day, the oldest if none was; None without any roster.
-
-    `rosters` are in the order of their dates.
-    """
-    earlier = [roster for roster in rosters if roster.business_date <= day]
-    return earlier[-1] if earlier else (rosters[0] if rosters else None)
-
-
-def _write_months(con: duckdb.DuckDBPyConnection, plans: Sequence[MonthPlan]) -> list[Month]:
-    """The table of months; returns those to be rebuilt. Months follow each other, so from the first stale one on."""
-    built = dict(con.execute("select month_start, digest from control.built_months").fetchall())
-    stale = [plan.month for plan in plans if built.get(plan.month.first_day) != plan.digest]
-    _replace(
-        con,
-        "control.months",
-        "month_start date, month varchar, roster_path varchar, digest varchar, stale boolean",
-        [(plan.month.first_day, str(plan.month), plan.roster_path, plan.digest, plan.month in stale) for plan in plans],
-    )
-    return stale
-
-
-_STALE = """
-    select coalesce(landed.dataset, built.dataset) as dataset,
-        coalesce(landed.business_date, built.business_date) as business_date, coalesce(row_count, 0) as row_count
-    from (select * from control.partitions where dataset in (select unnest(?))) as landed
-    full outer join control.built
-        on landed.dataset = built.dataset and landed.business_date = built.business_date
-    where landed.digest is distinct from built.digest
-"""
-
-
-def _stale_chunks(con: duckdb.DuckDBPyConnection) -> list[list[date]]:
-    """The dates to be rebuilt, in their order, in lists that are not too long for one call."""
-    daily = [name for name, dataset in DATASETS.items() if dataset.kind == "daily"]
-    rows = con.execute(f"select dataset, business_date, row_count from ({_STALE}) order by 2, 1", [daily]).fetchall()
-    con.execute("create or replace table control.all_stale_dates (dataset varchar, business_date date)")
-    stale = {(dataset, day) for dataset, day, _ in rows}
-    for pair in READ_TOGETHER:
-        stale |= {(name, day) for dataset, day in stale if dataset in pair for name in pair}
-    insert_rows(con, "control.all_stale_dates", "dataset varchar, business_date date", sorted(stale))
-    chunks: list[list[date]] = []
-    size = 0
-    for _, day, count in rows:
-        if not chunks or (size + count > ROWS_AT_ONCE and day != chunks[-1][-1]):
-            chunks.append([day])
-            size = 0
-        elif day != chunks[-1][-1]:
-            chunks[-1].append(day)
-        size += count
-    return chunks
+    replace_table(con, "control.working_days", "day date, number integer", days)
 
 
 def _choose_dates(settings: Settings, dates: Sequence[date]) -> None:
@@ -431,7 +279,7 @@ def _built_dates(con: duckdb.DuckDBPyConnection) -> None:
 def _mark_built(con: duckdb.DuckDBPyConnection, plans: Sequence[MonthPlan], state: str) -> None:
     _built_dates(con)
     con.execute("begin")
-    _replace(
+    replace_table(
         con,
         "control.built_months",
         "month_start date, digest varchar",

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from csperf import landing, warehouse
+from csperf import landing, stale, warehouse
 from csperf.errors import CsperfError
 from csperf.periods import Month
 from csperf.policy.library import base_measures
@@ -365,7 +365,7 @@ def test_an_incremental_build_equals_one_from_nothing(copied):
 def test_a_long_history_is_built_in_several_calls_with_the_same_result(company, tmp_path, monkeypatch):
     settings = load_settings(home=tmp_path / "home")
     shutil.copytree(company.landing_dir, settings.landing_dir)
-    monkeypatch.setattr(warehouse, "ROWS_AT_ONCE", 12)
+    monkeypatch.setattr(stale, "ROWS_AT_ONCE", 12)
     told = []
     report = warehouse.build(settings, lambda step, done, total: told.append(step))
     assert [step for step in told if step.startswith("days ")] == ["days 2026-07-01 to 2026-07-01"]

@@ -38,5 +38,5 @@
     {{ column }} between cast('{{ month }}' as date) - interval 11 month and {{ last_day_of_month(month) }}
 {%- endmacro %}
 
-{#- Working days of public notice are counted up to so many: csperf.warehouse.NOTICE_DAYS_COUNTED. -#}
+{#- Working days of public notice are counted up to so many: csperf.stale.NOTICE_DAYS_COUNTED. -#}
 {% macro notice_days_counted() -%}{{ return(20) }}{%- endmacro %}
