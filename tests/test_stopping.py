@@ -70,7 +70,7 @@ def test_a_killed_csperf_takes_its_dbt_with_it_and_the_lock_is_free_when_that_ha
 @pytest.mark.parametrize("number", stopping.SIGNALS)
 def test_a_query_of_duckdb_that_a_signal_interrupts_is_one_sentence(number: signal.Signals) -> None:
     code = (
-        "import duckdb, os, sys, threading\n"
+        "import duckdb, os, signal, sys, threading\n"
         "from csperf import console, stopping\n"
         "signal.signal(int(sys.argv[1]), signal.SIG_DFL)\n"  # whoever runs the tests may ignore it
         "def work():\n"

@@ -16,7 +16,7 @@ from csperf.storage import private_dir
 from tests.faults.results import Result
 
 # Two tables that agree in every version: `wide` holds the version's number in each of its rows, `narrow` their sum.
-ROWS = 20_000
+ROWS = 5_000
 WRITE = f"""
 begin;
 create schema if not exists scorecards;

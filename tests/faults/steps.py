@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from csperf import closing, console, expectations, ingest, nightly
-from csperf.periods import Month, Quarter, days
+from csperf.periods import Month, Quarter
 from csperf.settings import Settings
 from csperf.sources import open_source
 from tests.faults.forked import Ended, Forked
@@ -45,7 +45,7 @@ def backfill(settings: Settings) -> None:
 def extract(settings: Settings) -> None:
     """Only what reads the source, for faults of the source."""
     assert settings.source is not None
-    done = ingest.ingest(settings, open_source(settings, settings.source), days(FIRST, NIGHT), WHEN)
+    done = ingest.ingest(settings, open_source(settings, settings.source), [NIGHT], WHEN)
     assert not done.messages, done.messages
 
 
