@@ -4,7 +4,8 @@ The suites lie in `expectations/payroll/`. The draft is copied into a scratch Du
 
 - `people`: everyone active by the roster in force, and whoever else stands on the extract as it was written or on the
   list of those who have left: employee_id, active, on_extract, on_leavers (how often), gross_pay, plan, negative_pay,
-  state, why. `state` of the active is paid (has a pay line), missing (has paid days and no pay line), idle (neither),
+  state, why. `state` of the active is paid (has a pay line), missing (has paid days and no pay line), unpayable (the
+  same, and `payroll.unpaid` says what of roster or plan is to be mended), idle (neither),
   unknown (the plan is in no file or not in force), elsewhere (the plan has no pay components) or not_due (none that is
   paid in this month);
 - `lines`: the month's own lines with the least and the most that the plan can pay for them (`csperf.policy.bounds`),
@@ -189,6 +190,8 @@ _PEOPLE = """
         select plan from csperf.policy.versions where effective_from <= $last and $last < effective_to
     ), paid as (
         select distinct employee_id from draft.lines where component_group = 'pay'
+    ), unpayable as (
+        select distinct employee_id from csperf.payroll.unpaid where month = $month
     )
     select
         employee_id, roster.employee_id is not null as active, coalesce(on_extract, 0) as on_extract,
@@ -200,6 +203,7 @@ _PEOPLE = """
             when roster.plan not in (from in_force) then 'unknown'
             when roster.plan not in (from paying) then 'elsewhere'
             when roster.plan not in (select plan from due where component_group = 'pay') then 'not_due'
+            when days.paid_days > 0 and employee_id in (from unpayable) then 'unpayable'
             when days.paid_days > 0 then 'missing'
             else 'idle'
         end as state,
@@ -231,7 +235,7 @@ _LINES = """
         select people.employee_id, people.plan, people.state, due.component, null, due.position
         from gate.people as people join due using (plan)
         anti join own on people.employee_id = own.employee_id and due.component = own.component
-        where people.state in ('paid', 'missing')
+        where people.state in ('paid', 'missing', 'unpayable')
     )
     select
         known.employee_id, known.plan, state, known.component, amount,
@@ -278,16 +282,19 @@ def _say_why(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) -
     con.execute(
         "update gate.people set why = found.why from (select employee_id, string_agg(component || ': ' || why, '; ') "
         "as why from gate.lines where amount is null group by employee_id) as found "
-        "where people.employee_id = found.employee_id and state = 'missing'"
+        "where people.employee_id = found.employee_id and state in ('missing', 'unpayable')"
     )
 
 
 def _totals(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) -> None:
-    last = newest_paid(con, month.plus(-1))
+    before = month.plus(-1)
+    last = newest_paid(con, before)
     (people,) = one(con, "select count(*) from written where not left_already")
     changes = {
         "head": change(Decimal(people), Decimal(last.employees) if last else None),
-        "total": change(total_gross(con), last.total if last else None),
+        "total": change(
+            _paid_monthly(con, "draft.lines"), _paid_monthly(con, _PUBLISHED, before, last) if last else None
+        ),
     }
     limits = {"head": Decimal(str(settings.head_count_limit)), "total": Decimal(str(settings.total_limit))}
     con.execute(
@@ -295,10 +302,29 @@ def _totals(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) ->
         "head_change decimal(18, 6), head_told varchar, head_limit decimal(18, 6), head_limit_told varchar, "
         "total_change decimal(18, 6), total_told varchar, total_limit decimal(18, 6), total_limit_told varchar)"
     )
-    told: list[object] = [str(month), str(month.plus(-1)), people, last.employees if last else None]
+    told: list[object] = [str(month), str(before), people, last.employees if last else None]
     for name in ("head", "total"):
         told += [changes[name], percent(changes[name]), limits[name], f"{limits[name]:.0%}"]
     con.execute(f"insert into gate.totals values ({', '.join('?' * len(told))})", told)
+
+
+_PUBLISHED = "(select * from published.pay_lines where pay_month = ? and revision = ?)"
+
+
+def _paid_monthly(
+    con: duckdb.DuckDBPyConnection, lines: str, month: Month | None = None, paid: Paid | None = None
+) -> Decimal:
+    """What lines come to, without corrections and without what is paid once a quarter or year: those months would be
+    stopped each time."""
+    (total,) = one(
+        con,
+        "select coalesce(sum(amount), 0)::decimal(38, 2) "
+        f"from {lines} as lines semi join csperf.policy.steps as steps on steps.stage = 'component' "
+        "and steps.frequency = 'month' and steps.plan = split_part(lines.policy_version, '@', 1) "
+        "and steps.step = lines.component where lines.component_group = 'pay'",
+        [str(month), paid.revision] if paid else [],
+    )
+    return Decimal(total)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     )
     approver_on_list: bool = Field(False, description="Whether an approver may be paid or graded by what he approves")
     total_limit: float = Field(
-        0.3, gt=0, description="Share by which a month's total gross may differ from the month before's"
+        0.5,
+        gt=0,
+        description="Share by which what a month pays of monthly components may differ from the month before's",
     )
     head_count_limit: float = Field(
         0.3, gt=0, description="Share by which a month's head count may differ from the month before's"

@@ -81,7 +81,6 @@ FAULTS: dict[str, tuple[Mapping[str, Any], list[tuple[dict[str, Any], str]]]] = 
             ({"message_no": 0}, "message_no_out_of_range"),
             ({"message_no": 3, "sender": "robot"}, "sender_unknown"),
             ({"message_no": 4, "sent_at": None}, "sent_at_missing"),
-            ({"message_no": 5, "sender": "agent", "sent_at": "2026-09-01T08:59:59+08:00"}, "reply_before_question"),
             ({}, "key_repeated"),
         ],
     ),
@@ -103,7 +102,6 @@ FAULTS: dict[str, tuple[Mapping[str, Any], list[tuple[dict[str, Any], str]]]] = 
             ({"item_no": 2, "severity": "D"}, "severity_unknown"),
             ({"review_id": "r3", "interaction_date": NEXT}, "other_date"),
             ({"review_id": "r4", "reviewed_at": "2026-08-31T23:59:59+08:00"}, "reviewed_before_interaction"),
-            ({"review_id": "r5", "interaction_id": "s9"}, "interaction_unknown"),
         ],
     ),
     "tickets": (

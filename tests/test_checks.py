@@ -243,11 +243,11 @@ def test_warnings_about_people_of_the_roster_in_force(check: Checker) -> None:
     assert (failed(verdict), verdict.quarantined) == ({"agent_id_not_employed": 1}, 0)
 
 
-def test_reply_before_its_question_is_set_aside_and_small_clock_errors_are_told(check: Checker) -> None:
+def test_reply_before_its_question_and_small_clock_errors_are_told(check: Checker) -> None:
     """E1 answers two questions; the second answer bears a time before the first question that it answers."""
     times = [
         ("customer", "09:00:10"),
-        ("agent", "09:00:05"),  # answers a question that was asked later: set aside
+        ("agent", "09:00:05"),  # answers a question that was asked later
         ("agent", "08:59:00"),  # answers nothing; before the session's start: told
         ("bot", "09:00:01"),
         ("customer", "09:01:00"),
@@ -260,13 +260,11 @@ def test_reply_before_its_question_is_set_aside_and_small_clock_errors_are_told(
         message("s2", 2, "customer", "2026-09-01T09:05:00+08:00"),
     ]
     verdict = check("chat_messages", [*rows, *other])
-    assert check.reasons == {
-        2: {"reply_before_question": "sent_at 2026-09-01 09:00:05 lies before the customer's message that it answers"}
-    }
+    assert check.reasons == {}
     assert failed(verdict) == {"reply_before_question": 1, "sent_before_session": 1}
 
 
-def test_review_of_nothing_waits_and_of_another_agents_work_is_told(check: Checker) -> None:
+def test_review_of_nothing_and_of_another_agents_work_is_told(check: Checker) -> None:
     rows = [
         REVIEW,
         {**REVIEW, "review_id": "r2", "interaction_id": "s2"},
@@ -274,7 +272,7 @@ def test_review_of_nothing_waits_and_of_another_agents_work_is_told(check: Check
         {**REVIEW, "review_id": "r4", "reviewer_id": "E1"},
     ]
     verdict = check("qa_reviews", rows)
-    assert check.checks == {3: {"interaction_unknown"}}
+    assert check.checks == {}
     told = failed(verdict)
     assert (told["interaction_of_another"], told["own_review"], told["interaction_unknown"]) == (1, 1, 1)
 

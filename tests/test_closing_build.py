@@ -42,7 +42,7 @@ def query(settings: Settings, sql: str) -> list[tuple[object, ...]]:
 
 def record(settings: Settings) -> dict[str, bytes]:
     folders = (settings.payroll_dir, settings.tiers_dir)
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
     return {str(path.relative_to(settings.home)): path.read_bytes() for path in files}
 
 

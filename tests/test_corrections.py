@@ -49,7 +49,8 @@ def test_code_late_data_dispute_policy_and_decision_each_have_their_part(
     disputes(settings, date(2026, 7, 5), {**asked, **ruling, "status": "upheld"})
     scheme(settings, (START, {"value: 0.5": "value: 0.6"}))
     promote(settings, "B")
-    closing.close_month(settings, JUNE, "Demo Director", WHEN)
+    # The gate finds what that code does: more than the plan can pay.
+    closing.close_month(settings, JUNE, "Demo Director", WHEN, override="a demo of wrong code")
 
     with duckdb.connect() as con:
         load_published(con, settings)

@@ -53,7 +53,7 @@ def test_a_month_as_it_should_be_passes_and_says_that_it_is_the_first(settings: 
     assert made.notes == ("Total and head count are not compared with 2026-06: nothing is published for it.",)
     results = draft(settings.payroll_dir, JULY).manifest["gate"]["results"]  # type: ignore[union-attr]
     assert {each["check"]: each["failed"] for each in results if each["failed"]} == {}
-    assert len(results) == 15 and all(len(each["reason"]) > 20 for each in results)
+    assert len(results) == 16 and all(len(each["reason"]) > 20 for each in results)
 
 
 # ---- who is on the extract ----------------------------------------------------------------------------------------
@@ -147,6 +147,24 @@ def test_paid_days_without_any_pay_line_stop_the_month_with_the_reason(settings:
     assert "performance_pay: qa_coefficient is absent" in sentence
 
 
+def test_who_cannot_be_paid_until_the_roster_is_mended_stops_nobody_else(settings: Settings) -> None:
+    Worked({"2026-07": {"E1": PAY, "E2": {"pension_employee": "320.00"}, "E3": PAY}}).write(settings)
+    change(settings, "insert into payroll.unpaid values ('2026-07', 'E2', 'base', 'base_salary is outside the range')")
+    made = closing.draft_month(settings, JULY, WHEN)
+    assert made.stopped == ()
+    told = "E2: paid days on plan cs_2017 and not one pay line until roster or plan is mended ("
+    assert any(sentence.startswith(told) for sentence in made.warnings)
+
+
+def test_what_is_paid_once_a_quarter_or_as_a_correction_is_not_compared(settings: Settings) -> None:
+    july, august = (
+        {who: {"base_pay": "1000.00", **more} for who in TEN} for more in ({}, {"retro_base_pay": "900.00"})
+    )
+    Worked({"2026-07": july, "2026-08": august}, people=TEN).write(settings)
+    close(settings, JULY)
+    assert closing.draft_month(settings, AUGUST, WHEN).stopped == ()
+
+
 def test_no_paid_day_and_a_plan_without_pay_are_listed_and_stop_nothing(settings: Settings) -> None:
     made = drafted(settings, Worked({"2026-07": {"E1": PAY}}, plans={"E3": "ladder_case"}, days={"E3": 21}))
     assert made.stopped == ()
@@ -202,10 +220,10 @@ def test_a_ruling_may_lift_a_line_above_its_formula_but_not_above_what_the_plan_
 @pytest.mark.parametrize(
     ("august", "stopped"),
     [
-        ("1300.00", ""),  # of 10,000 to 13,000: exactly 30 %
-        ("1300.01", "+30.0%"),
-        ("700.00", ""),
-        ("699.99", "-30.0%"),
+        ("1500.00", ""),  # of 10,000 to 15,000: exactly 50 %
+        ("1500.01", "+50.0%"),
+        ("500.00", ""),
+        ("499.99", "-50.0%"),
     ],
 )
 def test_the_total_is_held_against_the_month_before(settings: Settings, august: str, stopped: str) -> None:
@@ -215,8 +233,8 @@ def test_the_total_is_held_against_the_month_before(settings: Settings, august: 
     assert close(settings, JULY).outcome == "published"
     told = closing.draft_month(settings, AUGUST, WHEN).stopped
     expected = (
-        f"The total gross of 2026-08 is {stopped} against 2026-07, and CSPERF_TOTAL_LIMIT is 30%; the draft's "
-        "approval.md says whose pay has changed."
+        f"What 2026-08 pays of monthly components is {stopped} against 2026-07, and CSPERF_TOTAL_LIMIT is 50%; the "
+        "draft's approval.md says whose pay has changed."
     )
     assert told == ((expected,) if stopped else ())
 
@@ -237,7 +255,8 @@ def test_of_few_people_totals_only_warn(settings: Settings) -> None:
     close(settings, JULY)
     made = closing.draft_month(settings, AUGUST, WHEN)
     assert made.stopped == ()
-    assert "The total gross of 2026-08 is -66.7% against 2026-07, and CSPERF_TOTAL_LIMIT is 30%." in made.warnings
+    told = "What 2026-08 pays of monthly components is -66.7% against 2026-07, and CSPERF_TOTAL_LIMIT is 50%."
+    assert told in made.warnings
     assert any(sentence.startswith("2026-08 has 2 people, -33.3% against the 3") for sentence in made.warnings)
 
 

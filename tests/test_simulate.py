@@ -174,7 +174,9 @@ def what_if(tmp_path_factory: pytest.TempPathFactory) -> WhatIf:
     write_plans(root / "plans", changed=True)  # the change is merged, and the closed months are closed again
     warehouse.build(settings)
     for month in (JULY, AUGUST):
-        done_again = closing._close_month(settings, month, "Demo Director", at)
+        done_again = closing._close_month(
+            settings, month, "Demo Director", at, override="a demo of a plan that is gone"
+        )
         assert (done_again.outcome, done_again.draft.revision) == ("published", 2)
     with duckdb.connect() as con:
         load_published(con, settings)
