@@ -156,9 +156,9 @@ def test_who_cannot_be_paid_until_the_roster_is_mended_stops_nobody_else(setting
     assert any(sentence.startswith(told) for sentence in made.warnings)
 
 
-def test_what_is_paid_once_a_quarter_or_as_a_correction_is_not_compared(settings: Settings) -> None:
+def test_what_is_not_paid_every_month_is_not_compared(settings: Settings) -> None:
     july, august = (
-        {who: {"base_pay": "1000.00", **more} for who in TEN} for more in ({}, {"retro_base_pay": "900.00"})
+        {who: {"base_pay": "1000.00", **more} for who in TEN} for more in ({}, {"annual_performance": "900.00"})
     )
     Worked({"2026-07": july, "2026-08": august}, people=TEN).write(settings)
     close(settings, JULY)
