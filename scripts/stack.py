@@ -37,6 +37,8 @@ ENDED = {"success", "failed"}
 
 
 READING_SECONDS = 8
+COMMAND_SECONDS = 300
+"""No command of this Airflow takes so long."""
 
 
 def free_port() -> int:
@@ -133,8 +135,17 @@ class Stack:
         self.stop()
 
     def run(self, command: Sequence[str]) -> str:
-        """Run one command to its end in this Airflow; returns what it printed. RuntimeError with it if it fails."""
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        """Run one command to its end in this Airflow; returns what it printed. RuntimeError with it if it fails, or
+        subprocess.TimeoutExpired if it does not end."""
+        done = subprocess.run(
+            command,
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_SECONDS,
+        )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
         return done.stdout

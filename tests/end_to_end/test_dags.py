@@ -193,9 +193,12 @@ def test_who_may_not_approve_cannot_answer_and_marking_it_as_success_publishes_n
 
 
 def test_a_quarter_run_by_dag_test_is_approved_by_whom_the_setting_names(server: Server, landed: str) -> None:
+    # Paused, for the scheduler would take tasks of any run that it finds, and it knows of no such setting.
+    server.stack.call("PATCH", f"dags/{QUARTERLY}", CLERK, {"is_paused": True})
     server.stack.run(
         ["env", "CSPERF_APPROVER=Demo Director", "airflow", "dags", "test", QUARTERLY, "2026-07-05T06:00:00+08:00"]
     )
+    server.stack.call("PATCH", f"dags/{QUARTERLY}", CLERK, {"is_paused": False})
     manifest = json.loads((server.settings.tiers_dir / "2026Q3" / "rev-001" / "manifest.json").read_text())
     assert manifest["approved_by"] == "Demo Director"
 
