@@ -293,7 +293,8 @@ def _totals(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) ->
     changes = {
         "head": change(Decimal(people), Decimal(last.employees) if last else None),
         "total": change(
-            _paid_monthly(con, "draft.lines"), _paid_monthly(con, _PUBLISHED, before, last) if last else None
+            _paid_monthly(con, "draft.lines"),
+            _paid_monthly(con, _PUBLISHED, [str(before), last.revision]) if last else None,
         ),
     }
     limits = {"head": Decimal(str(settings.head_count_limit)), "total": Decimal(str(settings.total_limit))}
@@ -311,9 +312,7 @@ def _totals(con: duckdb.DuckDBPyConnection, settings: Settings, month: Month) ->
 _PUBLISHED = "(select * from published.pay_lines where pay_month = ? and revision = ?)"
 
 
-def _paid_monthly(
-    con: duckdb.DuckDBPyConnection, lines: str, month: Month | None = None, paid: Paid | None = None
-) -> Decimal:
+def _paid_monthly(con: duckdb.DuckDBPyConnection, lines: str, values: list[object] | None = None) -> Decimal:
     """What lines come to, without corrections and without what is paid once a quarter or year: those months would be
     stopped each time."""
     (total,) = one(
@@ -322,7 +321,7 @@ def _paid_monthly(
         f"from {lines} as lines semi join csperf.policy.steps as steps on steps.stage = 'component' "
         "and steps.frequency = 'month' and steps.plan = split_part(lines.policy_version, '@', 1) "
         "and steps.step = lines.component where lines.component_group = 'pay'",
-        [str(month), paid.revision] if paid else [],
+        values,
     )
     return Decimal(total)
 

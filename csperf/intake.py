@@ -15,7 +15,7 @@ from csperf.expectations import Expectations
 from csperf.journal import discards, waived
 from csperf.landing import Partition, load_roster_ids, partition, partition_dir, partitions, write_current
 from csperf.references import reference_loader, references
-from csperf.restore import Unreplayable, restore
+from csperf.respool import Unreplayable, respool
 from csperf.settings import Settings
 from csperf.sources import Source, Spool
 from csperf.sources.mapping import Mapping as SourceMapping
@@ -112,9 +112,9 @@ class Intake:
             origins = {}
             for part in left[:size]:
                 try:
-                    manifest = restore(self._settings, part, spool, mappings)
+                    manifest = respool(self._settings, part, spool, mappings)
                 except Unreplayable as error:
-                    manifest = restore(self._settings, part, spool)
+                    manifest = respool(self._settings, part, spool)
                     if told is not None:
                         told.append(f"{dataset.name} of {part.business_date}: {error}.")
                 accepted = part.current.accepted

@@ -23,7 +23,7 @@ from csperf.intake import Intake
 from csperf.journal import Entry, append
 from csperf.landing import QUARANTINE, Partition, partitions, quarantine_sql, read_manifest
 from csperf.progress import Progress, silent
-from csperf.restore import mapping_of
+from csperf.respool import mapping_of
 from csperf.settings import Settings
 from csperf.sources.convert import CONFIDENTIAL, quote
 from csperf.sources.mapping import SHIPPED, load_mapping, shipped_mappings

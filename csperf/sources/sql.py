@@ -61,17 +61,22 @@ class SqlSource:
     @retrying
     def _extract(self, con: duckdb.DuckDBPyConnection, dataset: Dataset, dates: list[date], spool: Path) -> Spool:
         result = Spool(dataset, spool)
+        asked = dates if dataset.kind == "daily" else dates[-1:]
         try:
             with self._database.session() as session:
                 if not session.has_table(dataset.name):
                     return result
                 columns = self._columns(session, dataset)
-                if AS_OF in columns and dataset.kind == "full":
+                problem = missing_columns(dataset, list(columns), f"the table {dataset.name}")
+                if problem:
+                    for day in asked:
+                        result.deliveries[day] = Delivery(day, dataset.name, list(columns), 0, {}, problem)
+                elif AS_OF in columns and dataset.kind == "full":
                     self._snapshots(con, session, result, dates, columns)
                 else:
-                    self._range(con, session, result, dates, columns)
+                    self._range(con, session, result, asked, columns)
         except QueryRefused as error:
-            for day in dates if dataset.kind == "daily" else dates[-1:]:
+            for day in asked:
                 result.deliveries[day] = Delivery(day, dataset.name, [], 0, {}, f"{dataset.name}: {error}")
             result.rows.clear()
         return result
@@ -100,11 +105,6 @@ class SqlSource:
     ) -> None:
         dataset, table = result.dataset, self._database.quote(result.dataset.name)
         names, types = list(columns), list(columns.values())
-        if problem := missing_columns(dataset, names, f"the table {dataset.name}"):
-            for day in dates if dataset.kind == "daily" else dates[-1:]:
-                result.deliveries[day] = Delivery(day, dataset.name, names, 0, {}, problem)
-            return
-        asked = dates if dataset.kind == "daily" else dates[-1:]
         items, condition = self._select(dataset), "1 = 1"
         if dataset.kind == "daily":
             if dataset.date_column:
@@ -116,8 +116,8 @@ class SqlSource:
                 table = f"{table} t join {sessions} s on s.{key} = t.{key}"
             condition = f"{column} >= :first_time and {column} < :end_time"
         table = table if " join " in table else f"{table} t"
-        collector = Collector(con, result, asked)
-        for first, last in runs(dates) if dataset.kind == "daily" else [(asked[0], asked[0])]:
+        collector = Collector(con, result, dates)
+        for first, last in runs(dates):
             sql = f"select {', '.join(items)} from {table} where {condition}"
             collect(collector, dataset, session.stream(sql, range_parameters(first, last)), con, first)
         for day, count in collector.counts.items():
@@ -134,9 +134,6 @@ class SqlSource:
         """A full dataset whose table keeps every delivery, told apart by the column as_of."""
         dataset, table, as_of = result.dataset, self._database.quote(result.dataset.name), self._database.quote(AS_OF)
         names, types = list(columns), list(columns.values())
-        if problem := missing_columns(dataset, names, f"the table {dataset.name}"):
-            result.deliveries[dates[-1]] = Delivery(dates[-1], dataset.name, names, 0, {}, problem)
-            return
         there: list[date] = []
         for batch in session.stream(f"select distinct {as_of} as day from {table} where {as_of} is not null", {}):
             there += [value.date() if isinstance(value, datetime) else value for value in batch["day"].to_pylist()]

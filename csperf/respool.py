@@ -35,7 +35,7 @@ class Unreplayable(CsperfError):
     """Quarantined rows that cannot be read anew without their source; the text says why."""
 
 
-def restore(
+def respool(
     settings: Settings, part: Partition, spool: Spool, mappings: Dictionary[str, Mapping] | None = None
 ) -> dict[str, Any]:
     """Put a date's version in force into a spool as it was extracted; returns its manifest.
