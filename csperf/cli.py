@@ -14,7 +14,7 @@ import typer
 from csperf import cli_notify, cli_payroll, cli_policy, cli_quarantine, cli_records, console
 from csperf.cli_payroll import AskedBy, asker
 from csperf.errors import CsperfError
-from csperf.periods import Month, Quarter, parse_date
+from csperf.periods import Month, Quarter, parse_date, parse_period
 from csperf.settings import load_settings
 
 app = typer.Typer(
@@ -150,7 +150,7 @@ def refuse(
     """Refuse the draft of a month or quarter: it goes back with the reason and is drafted again once it is mended."""
     from csperf import publication, views
 
-    which = Quarter.parse(period) if "Q" in period else Month.parse(period)
+    which = parse_period(period)
     done = publication.refuse(load_settings(), which, by, datetime.now(UTC), why)
     console.show(*views.refused(done))
 

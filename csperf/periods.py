@@ -31,6 +31,11 @@ class Month:
         return cls(day.year, day.month)
 
     @property
+    def months(self) -> tuple[Month, ...]:
+        """The month alone, as a quarter has three."""
+        return (self,)
+
+    @property
     def first_day(self) -> date:
         return date(self.year, self.number, 1)
 
@@ -97,6 +102,11 @@ class Quarter:
 
     def __str__(self) -> str:
         return f"{self.year:04d}Q{self.number}"
+
+
+def parse_period(text: str) -> Month | Quarter:
+    """`2026-09` to a month, `2026Q3` to a quarter; anything else is a UsageError."""
+    return Quarter.parse(text) if "Q" in text else Month.parse(text)
 
 
 def parse_date(text: str) -> date:

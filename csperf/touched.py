@@ -13,7 +13,7 @@ from csperf.basis import Input, basis_of
 from csperf.datasets import DATASETS
 from csperf.errors import CsperfError
 from csperf.landing import Partition, content_sql, past, read_manifest
-from csperf.periods import Month, Quarter
+from csperf.periods import Month, parse_period
 from csperf.published import Revision, closed_periods, newest, quoted
 from csperf.settings import Settings
 
@@ -30,7 +30,7 @@ class Touched:
     def sentence(self) -> str:
         """What to tell of it."""
         shown = ", ".join(self.changes[:5]) + (f" and {len(self.changes) - 5} more" if len(self.changes) > 5 else "")
-        months = Quarter.parse(self.period).months if "Q" in self.period else (Month.parse(self.period),) * 2
+        months = parse_period(self.period).months
         return (
             f"{self.period} is closed (revision {self.revision}) and touched since: {shown}; csperf backfill --from "
             f"{months[0]} --to {months[-1]} makes a new revision where its figures differ."
@@ -54,7 +54,7 @@ def _changes(settings: Settings, revision: Revision, landed: Sequence[Partition]
         before = basis_of(revision).inputs
     except CsperfError:
         return []  # of a revision that does not say what it rests on nothing can be told
-    months = Quarter.parse(revision.period).months if "Q" in revision.period else (Month.parse(revision.period),)
+    months = parse_period(revision.period).months
     changes = []
     for name, dataset in DATASETS.items():
         parts = {part.business_date: part for part in landed if part.dataset == name}

@@ -13,7 +13,7 @@ from csperf import notify
 from csperf.errors import UsageError
 from csperf.notify import occasions
 from csperf.orchestration.approval import answered_at, answered_by, check_answer, draft_facts
-from csperf.periods import Month, Quarter, parse_date
+from csperf.periods import Month, Quarter, parse_date, parse_period
 from csperf.progress import Progress
 from csperf.settings import Settings
 
@@ -111,11 +111,11 @@ def publish(
         settings.approver,
         [settings.preparer, started_by or ""],
     )
-    period, digest = drafted["period"], drafted["digest"]
-    if "Q" in period:
-        done = closing.publish_quarter(settings, Quarter.parse(period), digest, approved.by, approved.at, at)
+    period, digest = parse_period(drafted["period"]), drafted["digest"]
+    if isinstance(period, Quarter):
+        done = closing.publish_quarter(settings, period, digest, approved.by, approved.at, at)
     else:
-        done = closing.publish_month(settings, Month.parse(period), digest, approved.by, approved.at, at)
+        done = closing.publish_month(settings, period, digest, approved.by, approved.at, at)
     return str(done.path)
 
 
@@ -126,7 +126,7 @@ def refuse(settings: Settings, drafted: Mapping[str, Any], answer: Mapping[str, 
     """
     from csperf import publication, views
 
-    period = Quarter.parse(drafted["period"]) if "Q" in drafted["period"] else Month.parse(drafted["period"])
+    period = parse_period(drafted["period"])
     reason = str((answer.get("params_input") or {}).get("reason") or "").strip() or "no reason was given"
     who = (answered_by(answer) or [""])[0]
     done = publication.refuse(settings, period, who, answered_at(answer), reason, drafted["digest"])
