@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 
 from csperf.errors import CsperfError
-from csperf.expectations import Expectations, Finding
+from csperf.expectations import Expectations, Finding, open_beside
 from csperf.landing import content_json_sql, row_id_sql
 from csperf.settings import Settings
 from csperf.sources.spool import DATE, ROW, Spool, spool_columns
-from csperf.suites import Suite, load_suite, reason_sql
+from csperf.suites import Rule, Suite, load_suite, reason_sql
 
 # A share of bad rows says something only about enough rows. A roster says more in fewer: each row is a person's pay.
 ENOUGH_ROWS = {"daily": 100, "full": 20}
@@ -107,16 +107,27 @@ class Batch:
             "temp_directory": str(folder / "spill"),
             "autoinstall_known_extensions": False,
         }
+        # Held open until the batch is done with: the last to close the file would write all of it to the disk.
+        self._held = open_beside(self._path, self._config)
+        self._held.execute("pragma disable_checkpoint_on_shutdown")
         with self.connect() as con:
             self._prepare(con)
             references(con)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The scratch database, with the business time zone in its session."""
-        with duckdb.connect(str(self._path), config=self._config) as con:
+        """The scratch database, with the business time zone in its session; what is done there is kept as a whole."""
+        with self._held.cursor() as con:
             con.execute(f"set TimeZone = '{self.settings.timezone}'")
+            con.begin()
             yield con
+            con.commit()
 
     def _prepare(self, con: duckdb.DuckDBPyConnection) -> None:
         own = f'"{self.dataset.date_column}"' if self.dataset.date_column else "null"
@@ -155,13 +166,9 @@ class Batch:
             con.execute('create table bad (business_date date, row bigint, "check" varchar, reason varchar)')
             self._list_lines(con)
             # Of equal keys the first good row stays, and one that was discarded is none: that is decided before.
-            for finding in findings:
-                if not finding.rule.keeps_first:
-                    self._take(con, finding, verdicts)
+            self._take(con, [finding for finding in findings if not finding.rule.keeps_first], verdicts)
             self._discard(con)
-            for finding in findings:
-                if finding.rule.keeps_first:
-                    self._take(con, finding, verdicts)
+            self._take(con, [finding for finding in findings if finding.rule.keeps_first], verdicts)
             for day, aside, gone in con.execute(_COUNTED).fetchall():
                 verdicts[day].quarantined, verdicts[day].discarded = aside - gone, gone
             self._collect_waiting(con, verdicts)
@@ -171,36 +178,66 @@ class Batch:
             verdict.refusal = self._refusal(verdict, problem)
         return verdicts
 
-    def _take(self, con: duckdb.DuckDBPyConnection, finding: Finding, verdicts: dict[date, Verdict]) -> None:
-        """Split a finding by date and set its rows aside when the rule says so."""
-        rule, counts = finding.rule, {}
-        if finding.failed:
-            con.execute(f"create or replace temp table found_rows as {finding.query}")
-            counts = dict(con.execute("select _business_date, count(*) from found_rows group by 1").fetchall())
-        if sum(counts.values()) != finding.failed:
-            raise CsperfError(
-                f"Rule {rule.check} of suite {self.dataset.name} found {finding.failed} rows and its query gives "
-                f"{sum(counts.values())}; correct expectations/landing/{self.dataset.name}.json."
+    def _take(self, con: duckdb.DuckDBPyConnection, findings: Sequence[Finding], verdicts: dict[date, Verdict]) -> None:
+        """Split findings by date and set their rows aside where the rule says so."""
+        con.execute(f"create or replace temp table found (_rule varchar, {DATE} date, {ROW} bigint, _kept bigint)")
+        counts: dict[str, dict[date, int]] = defaultdict(dict)
+        broken = [finding for finding in findings if finding.failed]
+        aside = [finding.rule for finding in broken if finding.rule.severity == "quarantine"]
+        by_row = {f.rule.check: f.condition for f in broken if f.condition and f.rule.severity == "quarantine"}
+        if by_row:
+            rules = ", ".join(f"case when {condition} then '{check}' end" for check, condition in by_row.items())
+            con.execute(
+                f"insert into found select unnest(list_filter([{rules}], lambda rule: rule is not null)), "
+                f"{DATE}, {ROW}, null from {self.dataset.name} where {' or '.join(f'({c})' for c in by_row.values())}"
             )
-        for day, verdict in verdicts.items():
-            delivery = self.spool.deliveries[day]
-            if delivery.problem is None:
-                verdict.results.append(
-                    Result(day, rule.check, rule.severity, rule.reason, delivery.rows, int(counts.get(day, 0)))
+        for finding in broken:
+            rule, rows = finding.rule, f"select {DATE}, {ROW}, null from ({finding.query})"
+            if rule.severity != "quarantine" or rule.keeps_first:
+                found = con.execute(f"select {DATE}, count(*) from ({finding.query}) group by 1").fetchall()
+                counts[rule.check] = dict(found)
+                rows = self._repeated(finding.query)
+            if rule.severity == "quarantine" and rule.check not in by_row:
+                con.execute(f"insert into found select '{rule.check}', * from ({rows})")
+        for check, day, count in con.execute(f"select _rule, {DATE}, count(*) from found group by all").fetchall():
+            if not self.suite.rule(check).keeps_first:
+                counts[check][day] = count
+        for finding in findings:
+            rule, by_date = finding.rule, counts[finding.rule.check]
+            if sum(by_date.values()) != finding.failed:
+                raise CsperfError(
+                    f"Rule {rule.check} of suite {self.dataset.name} found {finding.failed} rows and its query gives "
+                    f"{sum(by_date.values())}; correct expectations/landing/{self.dataset.name}.json."
                 )
-        if finding.failed and rule.severity == "quarantine":
-            bad_rows = f"({self._repeated()})" if rule.keeps_first else "found_rows"
+            for day, verdict in verdicts.items():
+                delivery = self.spool.deliveries[day]
+                if delivery.problem is None:
+                    count = by_date.get(day, 0)
+                    verdict.results.append(Result(day, rule.check, rule.severity, rule.reason, delivery.rows, count))
+        self._set_aside(con, aside)
+
+    def _set_aside(self, con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
+        """Add the rows in `found` to `bad`, each with what its rule says of it."""
+        if not rules:
+            return
+        # Of a million rows few are bad: these are looked up once, for all rules.
+        told = {name for rule in rules for name in rule.told} - {"_kept"}
+        columns = ", ".join([DATE, ROW, *(f'"{name}"' for name in sorted(told | {"_bad"}))])
+        con.execute(
+            f"create or replace temp table rows_of as select {columns} from {self.dataset.name} "
+            f"semi join found using ({DATE}, {ROW})"
+        )
+        for rule in rules:
             # A field that could not be read is not missing as well.
             read = (
-                f"where rows_of._bad is null or not contains(rows_of._bad, '{rule.kwargs['column']}: ')"
+                f"and (_bad is null or not contains(_bad, '{rule.kwargs['column']}: '))"
                 if rule.type == "expect_column_values_to_not_be_null"
                 else ""
             )
-            reason = reason_sql(rule, self.dataset, self.settings.timezone, "rows_of")
-            kept = reason.replace('rows_of."_kept"', "found._kept")
+            reason = reason_sql(rule, self.dataset, self.settings.timezone)
             con.execute(
-                f"insert into bad select found._business_date, found._row, '{rule.check}', {kept} "
-                f"from {bad_rows} as found join {self.dataset.name} as rows_of using (_business_date, _row) {read}"
+                f"insert into bad select {DATE}, {ROW}, _rule, {reason} from found join rows_of using ({DATE}, {ROW}) "
+                f"where _rule = '{rule.check}' {read}"
             )
 
     def _list_lines(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -251,17 +288,17 @@ class Batch:
             "anti join bad using (business_date, row) where row is not null"
         )
 
-    def _repeated(self) -> str:
+    def _repeated(self, found: str) -> str:
         """The rows to set aside of those with equal keys: all but the first that has no other fault.
 
-        `found_rows` has a row at least of each repeated key.
+        `found` is a query with a row at least of each repeated key.
         """
         keys = ", ".join(f'"{name}"' for name in self.dataset.key)
         by = f"partition by _business_date, {keys} order by faulty.row is not null, _row"
         return f"""
             with repeated as (
                 select distinct _business_date, {keys}
-                from {self.dataset.name} semi join found_rows using (_business_date, _row)
+                from {self.dataset.name} semi join ({found}) using (_business_date, _row)
             ),
             faulty as (select distinct business_date, row from bad),
             ranked as (

@@ -20,6 +20,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import duckdb_engine
 import sqlalchemy
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
@@ -30,6 +32,7 @@ from csperf.suites import Rule, Suite
 
 # Pages of Data Docs kept for each dataset; older ones can be had again by checking their dates again.
 DOCS_KEPT = 40
+QUERY = "unexpected_rows_query"
 # What may stay of a result: numbers.
 _COUNTS = (
     "element_count",
@@ -43,11 +46,15 @@ _COUNTS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule found: how many rows break it, and the query that gives all of them."""
+    """What a rule found: how many rows break it, and the query that gives all of them.
+
+    `condition` is what a row of the table is bad by, where each row is judged by itself.
+    """
 
     rule: Rule
     failed: int
     query: str
+    condition: str | None = None
 
 
 class _Duck(enum.StrEnum):
@@ -95,6 +102,15 @@ class _Templates(BytecodeCache):
         self._kept[bucket.key] = bucket.bytecode_to_string()
 
 
+def open_beside(database: Path, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file so that the library can open it as well meanwhile, with the same `config`.
+
+    DuckDB wants all that open a file at once to configure it alike, and the library's driver adds its name.
+    """
+    driver = f"duckdb_engine/{duckdb_engine.__version__}(sqlalchemy/{sqlalchemy.__version__})"
+    return duckdb.connect(str(database), config=config | {"custom_user_agent": driver})
+
+
 class Expectations:
     """A Great Expectations context that lives for one run; `docs` is where its Data Docs are kept (None: nowhere)."""
 
@@ -136,6 +152,7 @@ class Expectations:
         date and an instant are compared. The result is kept for the Data Docs as the
         check of the dates `first` to `last` at the time `at`. A CsperfError when an expectation cannot be evaluated.
         """
+        _work_out(database, config, timezone, [suite])
         with self._source(database, config, timezone) as source:
             findings, result = self._check(source, suite)
         self._keep(suite, result, first, last, at)
@@ -143,6 +160,7 @@ class Expectations:
 
     def find(self, database: Path, config: dict[str, Any], suites: Sequence[Suite]) -> list[list[Finding]]:
         """Run suites as `validate` does one and keep nothing for the Data Docs."""
+        _work_out(database, config, None, suites)
         with self._source(database, config) as source:
             return [self._check(source, suite)[0] for suite in suites]
 
@@ -171,14 +189,15 @@ class Expectations:
         asset = source.add_table_asset(suite.dataset, table_name=suite.dataset)
         batch = asset.add_batch_definition_whole_table("whole").get_batch()
         gx_suite = self._gx.ExpectationSuite(
-            name=suite.dataset, meta={"notes": suite.about}, expectations=[rule.config for rule in suite.rules]
+            name=suite.dataset, meta={"notes": suite.about}, expectations=[_config(suite, rule) for rule in suite.rules]
         )
         result = batch.validate(
             gx_suite,
             result_format={
-                "result_format": "COMPLETE",
+                "result_format": "BASIC",
                 "partial_unexpected_count": 0,
                 "include_unexpected_rows": False,
+                "return_unexpected_index_query": True,
                 "unexpected_index_column_names": ["_business_date", "_row"],
             },
         )
@@ -214,33 +233,72 @@ class Expectations:
         return self._docs
 
 
+def _work_out(database: Path, config: dict[str, Any], timezone: str | None, suites: Sequence[Suite]) -> None:
+    """Fill the suites' tables, and a table with the rows of each rule that is a query.
+
+    The library runs a query once for its rows and once for their count, and the bad rows are wanted a third time.
+    """
+    with open_beside(database, config) as con:
+        if timezone is not None:
+            con.execute(f"set TimeZone = '{timezone}'")
+        con.begin()
+        for suite in suites:
+            queries = {f"table {name}": (name, query) for name, query in suite.tables.items()}
+            asked = [rule for rule in suite.rules if QUERY in rule.kwargs]
+            queries |= {f"Rule {rule.check}": (_found(suite, rule), rule.kwargs[QUERY]) for rule in asked}
+            for what, (table, query) in queries.items():
+                try:
+                    con.execute(f'create table "{table}" as {query.format(batch=suite.dataset)}')
+                except (duckdb.Error, KeyError, ValueError, IndexError) as error:
+                    raise _broken(suite, what, str(error)) from error
+        con.commit()
+
+
+def _found(suite: Suite, rule: Rule) -> str:
+    return f"found_{suite.dataset}_{rule.check}"
+
+
+def _config(suite: Suite, rule: Rule) -> dict[str, Any]:
+    """The expectation as the library runs it: of a query's rows, those that were worked out."""
+    config = rule.config
+    if QUERY in rule.kwargs:
+        config["kwargs"][QUERY] = f'select * from "{_found(suite, rule)}" /* of {{batch}} */'
+    return config
+
+
+def _broken(suite: Suite, what: str, why: str) -> Exception:
+    """What is to be raised when a suite cannot be evaluated."""
+    if says_full(why):
+        return DiskFull()
+    first = next((line for line in why.strip().splitlines() if line), "no count came back")
+    return CsperfError(f"{what} of suite {suite.dataset} cannot be evaluated: {first}; correct {suite.path}.")
+
+
 def _findings(suite: Suite, result: Any) -> list[Finding]:
     """The results in the order of the suite's rules, each with the query for its bad rows."""
     by_check = {item.expectation_config.meta["check"]: item for item in result.results}
     findings = []
     for rule in suite.rules:
+        condition = None
         item = by_check[rule.check]
-        if "unexpected_rows_query" in rule.kwargs:
+        if QUERY in rule.kwargs:
             failed = item.result.get("observed_value")
-            query = rule.kwargs["unexpected_rows_query"].format(batch=suite.dataset)
+            query = f'select * from "{_found(suite, rule)}"'
+            item.expectation_config["kwargs"][QUERY] = rule.kwargs[QUERY]
         else:
             failed = item.result.get("unexpected_count")
             query = str(item.result.get("unexpected_index_query") or "").rstrip("; \n")
+            condition = query.partition("WHERE ")[2] or None
         if failed is None and item.success:
             failed = 0  # in a table without rows nothing is counted
         if failed is None or (failed and not query):
-            why = _why(item.exception_info)
-            if says_full(why):
-                raise DiskFull
-            raise CsperfError(
-                f"Rule {rule.check} of suite {suite.dataset} cannot be evaluated: {why}; correct {suite.path}."
-            )
-        findings.append(Finding(rule, int(failed), query))
+            raise _broken(suite, f"Rule {rule.check}", _why(item.exception_info))
+        findings.append(Finding(rule, int(failed), query, condition))
     return findings
 
 
 def _why(info: Any) -> str:
-    """The first sentence of what the library says went wrong."""
+    """What the library says went wrong."""
     entries: Sequence[Any] = [info] if "exception_message" in info else list(info.values())
     texts = [str(entry.get("exception_message") or "") for entry in entries if isinstance(entry, dict)]
-    return next((text.strip().splitlines()[0] for text in texts if text.strip()), "no count came back")
+    return next((text for text in texts if text.strip()), "")

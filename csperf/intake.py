@@ -136,9 +136,9 @@ class Intake:
         if not spool.deliveries:
             return []
         waivers = {day: discards(partition_dir(self._settings, spool.dataset.name, day)) for day in spool.deliveries}
-        batch = Batch(self._settings, spool, folder, reference_loader(self._settings, spool), waivers)
-        verdicts = batch.check(self.expectations, self._at)
-        return Lander(batch, verdicts, origins, occasion).land()
+        with Batch(self._settings, spool, folder, reference_loader(self._settings, spool), waivers) as batch:
+            verdicts = batch.check(self.expectations, self._at)
+            return Lander(batch, verdicts, origins, occasion).land()
 
     def _folder(self, dataset: Dataset) -> Path:
         self._number += 1

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -284,13 +284,11 @@ def load_roster_ids(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         )
 
 
-def load_dated(
-    con: duckdb.DuckDBPyConnection, table: str, columns: str, landed: Sequence[Partition], where: str = "true"
-) -> None:
-    """Append columns of partitions' accepted rows to a table, behind their business date."""
-    for part in landed:
-        if part.path is not None:
-            con.execute(
-                f"insert into {table} select distinct cast(? as date), {columns} from read_parquet(?) where {where}",
-                [part.business_date, str(part.path)],
-            )
+def dated_sql(columns: str, landed: Iterable[Partition], where: str = "true") -> list[str]:
+    """For each partition that has rows a query for columns of those accepted, behind their business date."""
+    return [
+        f"select date '{part.business_date}' as business_date, {columns} from {read_parquet_sql([part.path])} "
+        f"where {where}"
+        for part in landed
+        if part.path is not None
+    ]

@@ -19,7 +19,7 @@ from datetime import date, timedelta
 import duckdb
 
 from csperf.datasets import Dataset
-from csperf.landing import Partition, load_dated, load_roster_ids, partition, partitions, read_manifest
+from csperf.landing import Partition, dated_sql, load_roster_ids, partition, partitions, read_manifest
 from csperf.settings import Settings
 from csperf.sources.spool import Spool
 
@@ -54,10 +54,10 @@ def reference_loader(settings: Settings, spool: Spool) -> Callable[[duckdb.DuckD
             con.execute("create table accepted_dates (business_date date)")
             for part in sessions:
                 con.execute("insert into accepted_dates values (?)", [part.business_date])
-            con.execute(
-                "create table accepted_sessions (business_date date, session_id varchar, started_at timestamptz)"
-            )
-            load_dated(con, "accepted_sessions", "session_id, started_at", sessions)
+            # A view: looked into once, it costs less than a copy.
+            nothing = "select null::date as business_date, null::varchar as session_id, null::timestamptz as started_at"
+            accepted = dated_sql("session_id, started_at", sessions)
+            con.execute(f"create view accepted_sessions as {' union all '.join([f'{nothing} where false', *accepted])}")
         if dataset.name == "qa_reviews":
             _load_interactions(con, settings, landed("chat_sessions"), landed("calls"), dates)
 
@@ -143,8 +143,11 @@ def _load_interactions(
     con.execute("create table interactions (business_date date, interaction_id varchar, agent_id varchar)")
     con.execute("create table handled_rows (business_date date, interaction_id varchar, agent_id varchar)")
     for table, where in (("interactions", "true"), ("handled_rows", "answered_at is not null")):
-        load_dated(con, table, "session_id, agent_id", sessions)
-        load_dated(con, table, "call_id, agent_id", calls, where)
+        for query in [
+            *dated_sql("session_id, agent_id", sessions),
+            *dated_sql("call_id, agent_id", calls, where),
+        ]:
+            con.execute(f"insert into {table} {query}")
     con.execute(
         "create table handled as select business_date, agent_id, count(*) as interactions from handled_rows "
         "group by all"

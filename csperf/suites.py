@@ -13,7 +13,8 @@ A suite is a Great Expectations suite. Each expectation says in its `meta` what 
 - `keeps_first`, for the rule that keys are unique: of equal keys the first otherwise good row stays.
 
 The suite's own `meta` may hold `quarantine_limit`, the share of bad rows above which this dataset's date is refused,
-where that is another than the setting's default.
+where that is another than the setting's default, and `tables`: queries by name, for what several rules look at. Each
+is worked out once before the rules, `{batch}` standing for the rows under check there as well.
 
 A query of an UnexpectedRowsExpectation gives `_business_date`, and `_row` where rows are to be set aside.
 """
@@ -23,7 +24,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -35,6 +37,7 @@ from csperf.settings import PROJECT_ROOT
 Severity = Literal["block", "quarantine", "warn"]
 SUITES_DIR = PROJECT_ROOT / "expectations" / "landing"
 PAYROLL_SUITES_DIR = PROJECT_ROOT / "expectations" / "payroll"
+_VALUE = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ class Rule:
     column: str | None = None
     keeps_first: bool = False
     structural: bool = False
+
+    @property
+    def told(self) -> list[str]:
+        """The columns whose values the message tells."""
+        return _VALUE.findall(self.message)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -73,6 +81,7 @@ class Suite:
     digest: str
     path: Path
     quarantine_limit: float | None = None
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     def rule(self, check: str) -> Rule:
         """The rule of that name; a KeyError when there is none."""
@@ -91,18 +100,19 @@ def load_suite(dataset: str, folder: Path = SUITES_DIR) -> Suite:
         rules = tuple(_rule(item) for item in content["expectations"])
         about = str(content["meta"]["about"])
         limit = content["meta"].get("quarantine_limit")
+        tables = {str(table): str(query) for table, query in content["meta"].get("tables", {}).items()}
         if limit is not None and not 0 < limit <= 1:
             raise ValueError(f"quarantine_limit {limit} is no share between 0 and 1")
     except FileNotFoundError:
         raise CsperfError(f"There is no suite for dataset {dataset}; write {path}.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CsperfError(f"The suite {path} is malformed ({type(error).__name__}: {error}); correct it.") from None
     names = [rule.check for rule in rules]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise CsperfError(f"The suite {path} names {', '.join(doubled)} twice; give each rule a name of its own.")
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return Suite(dataset, about, rules, hashlib.sha256(canonical.encode()).hexdigest(), path, limit)
+    return Suite(dataset, about, rules, hashlib.sha256(canonical.encode()).hexdigest(), path, limit, tables)
 
 
 def _rule(item: dict[str, Any]) -> Rule:
@@ -115,15 +125,15 @@ def _rule(item: dict[str, Any]) -> Rule:
     return rule
 
 
-def reason_sql(rule: Rule, dataset: Dataset, timezone: str, alias: str) -> str:
+def reason_sql(rule: Rule, dataset: Dataset, timezone: str) -> str:
     """The SQL expression that fills a rule's message with a row's values; instants show as local time."""
     parts = []
-    for index, piece in enumerate(re.split(r"\{(\w+)\}", rule.message)):
+    for index, piece in enumerate(_VALUE.split(rule.message)):
         if index % 2 == 0:
             if piece:
                 parts.append(_literal(piece))
             continue
-        value = f'{alias}."{piece}"'
+        value = f'"{piece}"'
         if piece in dataset.column_names and dataset.column(piece).type == "timestamp":
             value = f"strftime(timezone({_literal(timezone)}, {value}), '%Y-%m-%d %H:%M:%S')"
         elif piece in dataset.column_names and dataset.column(piece).type == "decimal":

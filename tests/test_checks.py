@@ -78,10 +78,11 @@ class Checker:
             references(con)
             also(con)
 
-        batch = Batch(Settings(home=self._folder, **settings), spool, self._folder, look_up)
-        verdict = batch.check(self._expectations, AT)[day]
-        with batch.connect() as con:
-            for row, check, reason in con.execute('select row, "check", reason from bad').fetchall():
+        with Batch(Settings(home=self._folder, **settings), spool, self._folder, look_up) as batch:
+            verdict = batch.check(self._expectations, AT)[day]
+            with batch.connect() as con:
+                found = con.execute('select row, "check", reason from bad').fetchall()
+            for row, check, reason in found:
                 self.reasons.setdefault(row, {})[check] = reason
         return verdict
 

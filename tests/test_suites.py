@@ -93,7 +93,7 @@ def test_digest_changes_with_a_rule(tmp_path: Path) -> None:
 
 def test_reason_is_filled_with_local_times_and_plain_numbers() -> None:
     rule = Rule("t", {}, "c", "warn", "it's {points} at {reviewed_at}, {item_code}", "r")
-    sql = reason_sql(rule, DATASETS["qa_reviews"], "Asia/Shanghai", "r")
+    sql = reason_sql(rule, DATASETS["qa_reviews"], "Asia/Shanghai")
     with duckdb.connect() as con:
         assert con.sql(
             f"select {sql} from (select 12.500000::decimal(18,6) as points, "

@@ -185,4 +185,4 @@ def date_of(expression: str, native: str) -> str:
 
 def copy_parquet(con: duckdb.DuckDBPyConnection, select: str, path: str) -> None:
     """Write a statement's rows to a Parquet file, few at once: a row group stays in memory until it is full."""
-    con.execute(f"copy ({select}) to {quote(path)} (format parquet, row_group_size 20480)")
+    con.execute(f"copy ({select}) to {quote(path)} (format parquet, compression lz4_raw, row_group_size 61440)")
