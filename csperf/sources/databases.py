@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
@@ -184,21 +184,20 @@ def _is_adbc_loss(error: adbc_driver_manager.Error) -> bool:
     return error.status_code in (adbc_driver_manager.AdbcStatusCode.IO, adbc_driver_manager.AdbcStatusCode.TIMEOUT)
 
 
-class Session:
+class Session(Protocol):
     """A connection of one kind: see its two kinds below."""
 
     def has_table(self, name: str) -> bool:
-        raise NotImplementedError
+        """Whether the database has a table or view of that name."""
 
     def stream(self, sql: str, parameters: Parameters) -> Iterator[pa.Table]:
         """The query's rows in batches of at most BATCH; at least one, so that the columns are always known.
 
         Parameters stand in the SQL as `:name`.
         """
-        raise NotImplementedError
 
 
-class PostgresSession(Session):
+class PostgresSession:
     """PostgreSQL by ADBC. A parameterised query would be buffered whole by the driver: a cursor streams it."""
 
     def __init__(self, connection: Any) -> None:
@@ -234,7 +233,7 @@ class PostgresSession(Session):
         self._connection.commit()
 
 
-class SqlAlchemySession(Session):
+class SqlAlchemySession:
     """Any other database by SQLAlchemy, rows streamed by a server-side cursor."""
 
     def __init__(self, connection: sqlalchemy.Connection) -> None:
