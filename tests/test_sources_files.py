@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 from datetime import UTC, date, datetime
@@ -259,6 +260,8 @@ def damaged(root: Path, kind: str) -> str:
         "missing key": ("2026-09-01.jsonl", b'{"session_id": "s1"}\n'),
         "column twice": ("2026-09-01.csv", whole.replace("ended_at", "agent_id").encode()),
         "wrong encoding": ("2026-09-01.csv", "会话,客服\n".encode("gb18030")),
+        "only a mark": ("2026-09-01.csv", codecs.BOM_UTF8 + b"\r\r\n"),
+        "endless header": ("2026-09-01.csv", b"x" * 1_500_000),
     }[kind]
     deliver(root, name, content)
     return name
@@ -269,6 +272,8 @@ def damaged(root: Path, kind: str) -> str:
     [
         ("zero bytes", "the file is empty (0 bytes)"),
         ("only line ends", "the file is empty, without even a header"),
+        ("only a mark", "the file is empty, without even a header"),
+        ("endless header", "the header is longer than 1000000 bytes"),
         ("zero bytes, jsonl", "the file is empty (0 bytes)"),
         ("truncated gzip", "the compressed file is damaged"),
         ("no gzip", "the compressed file is damaged"),
@@ -290,6 +295,17 @@ def test_a_damaged_file_is_told_and_stops_no_other(tmp_path: Path, kind: str, se
     assert spool.deliveries[DAY].rows == 0
     assert rows(spool, "_business_date, session_id") == [(date(2026, 9, 2), "s1")]
     assert date(2026, 9, 3) not in spool.deliveries
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+@pytest.mark.parametrize("blank", [0, 1, 3])
+def test_blank_lines_before_the_header_are_no_rows(tmp_path: Path, end: str, mark: bytes, blank: int) -> None:
+    text = end * blank + lines(GOOD).replace("\n", end)
+    deliver(tmp_path, "2026-09-01.csv", mark + text.encode())
+    spool = extract(tmp_path)
+    assert spool.deliveries[DAY].problem is None and spool.unparsed == []
+    assert rows(spool, "session_id") == [("s1",)]
 
 
 def test_a_file_with_only_its_header_is_a_delivery_without_rows(tmp_path: Path) -> None:

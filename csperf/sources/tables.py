@@ -112,7 +112,7 @@ def _read_table(
 def _read_text(
     con: duckdb.DuckDBPyConnection, path: Path, style: FileFormat, scratch: Path, consume: Callable[[Table], None]
 ) -> list[tuple[int, str, str]]:
-    names = read_header(path, style.encoding, style.delimiter) if style.format == "csv" else []
+    names, blank = read_header(path, style.encoding, style.delimiter) if style.format == "csv" else ([], 0)
     plain = path
     if style.format == "csv" and style.encoding.lower().replace("-", "") != "utf8":
         plain = scratch / f"{path.name}.utf8"
@@ -120,7 +120,11 @@ def _read_text(
     mended = scratch / f"{path.name}.mended"
     try:
         try:
-            table = _csv(plain, names, style.delimiter) if style.format == "csv" else _jsonl(con, plain)
+            table: Table | None = None
+            if style.format == "jsonl":
+                table = _jsonl(con, plain)
+            elif not blank:  # after blank lines DuckDB takes the header for a row
+                table = _csv(plain, names, style.delimiter)
             if table is not None:
                 consume(table)
                 if not _refused(con):

@@ -59,33 +59,32 @@ def open_bytes(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
-def read_header(path: Path, encoding: str, delimiter: str = ",") -> list[str]:
-    """The column names in a CSV file's first line, trimmed.
+def read_header(path: Path, encoding: str, delimiter: str = ",") -> tuple[list[str], int]:
+    """The column names in a CSV file's first line that is not blank, trimmed, and how many blank lines come before.
 
     Unreadable when there is none, a name is missing or stands twice, or the line is not in the encoding.
     """
-    with open_bytes(path) as file:
-        first = file.readline(MAX_LINE)
-        while first and not first.strip():
-            first = file.readline(MAX_LINE)
+    blank, first = next(((number, line) for number, line in enumerate(_lines(path)) if line.strip()), (0, b""))
     if not first:
         raise Unreadable("the file is empty, without even a header; a day without rows is a file with its header")
+    if len(first) > MAX_LINE:
+        raise Unreadable(f"the header is longer than {MAX_LINE} bytes")
     try:
-        text = first.removeprefix(codecs.BOM_UTF8).decode(encoding)
+        text = first.rstrip(b"\r\n").decode(encoding)
     except UnicodeDecodeError:
         raise Unreadable(
             f"the header is not {encoding}; set CSPERF_ENCODING if the files come in another encoding"
         ) from None
-    if any(ord(letter) < 32 and letter != "\t" for letter in text.split("\r")[0].rstrip("\n")):
+    if any(ord(letter) < 32 and letter != "\t" for letter in text):
         raise Unreadable("its first line holds characters that no header has, so it is no CSV file")
-    names = [name.strip() for name in next(csv.reader(io.StringIO(text.splitlines()[0]), delimiter=delimiter))]
+    names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
     lowered = [name.lower() for name in names]
     twice = sorted({name for name in names if lowered.count(name.lower()) > 1})
     if twice:
         raise Unreadable(f"the header has the column {', '.join(twice)} more than once")
     if "" in names[:-1]:
         raise Unreadable("the header has a column without a name")
-    return names
+    return names, blank
 
 
 def transcode(path: Path, target: Path, encoding: str) -> None:
