@@ -90,6 +90,15 @@ class Restored:
     plans: Path | None
 
 
+@dataclass(frozen=True)
+class Pruned:
+    """The backups that were dropped, and how many contents went with them and their bytes."""
+
+    dropped: list[Backup]
+    contents: int = 0
+    size: int = 0
+
+
 @dataclass
 class Checked:
     """The backups of a folder, how many contents they hold together, and a sentence for each damage."""
@@ -137,6 +146,45 @@ def take(settings: Settings, folder: Path, at: datetime, progress: Progress | No
 def backups(folder: Path) -> list[Backup]:
     """The backups in a folder, the oldest first; CsperfError when one cannot be read."""
     return [_read(path) for path in sorted((folder / BACKUPS).glob("*.json")) if not path.name.startswith(".")]
+
+
+def prune(settings: Settings, folder: Path, keep: int, progress: Progress | None = None) -> Pruned:
+    """Drop all but the newest `keep` backups (1 or more) of a folder, and the contents that none of them names.
+
+    A backup goes before its contents, so that one that is there is always whole; killed between, the next call drops
+    what is left. CsperfError, and nothing is dropped, when a backup cannot be read or when a published month's or
+    quarter's file would go that none of the kept ones has: such a file is never changed, so it was lost since.
+    """
+    told, folder = progress or silent, folder.expanduser().resolve()
+    with home_lock(settings):
+        found = _some(folder)
+        dropped, kept = found[:-keep], found[-keep:]
+        names = {name for each in kept for name in each.files}
+        last = {name: each.name for each in dropped for name in each.files if _is_published(name) and name not in names}
+        if last:
+            name = min(last)
+            raise CsperfError(
+                f"{name} was published and only backups older than the newest {keep} still have it, {last[name]} the "
+                "newest of them; nothing was dropped. Copy it back from there, take another backup, and try again."
+            )
+        for each in dropped:
+            each.path.unlink()
+        fsync_dir(folder / BACKUPS)
+        wanted = {entry.sha256 for each in kept for entry in each.files.values()}
+        gone = [path for path in (folder / OBJECTS).glob("??/*") if path.name not in wanted]
+        size = 0
+        for number, path in enumerate(gone):
+            told("drop", number, len(gone))
+            size += path.stat().st_size
+            path.unlink()
+        told("drop", len(gone), len(gone))
+    return Pruned(dropped, len(gone), size)
+
+
+def _is_published(name: str) -> bool:
+    """Whether a file belongs to what was published: payroll/<month>/rev-…/… or tiers/<quarter>/rev-…/…"""
+    parts = PurePosixPath(name).parts
+    return len(parts) > 3 and parts[0] in ("payroll", "tiers") and parts[2].startswith("rev-")
 
 
 def check(folder: Path, progress: Progress | None = None) -> Checked:

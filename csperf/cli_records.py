@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from csperf import console
-from csperf.errors import CsperfError
+from csperf.errors import CsperfError, UsageError
 from csperf.settings import load_settings
 
 
@@ -45,21 +45,32 @@ def rebuild() -> None:
 def backup(
     out: Annotated[Path, typer.Option(help="Folder of the backups, outside CSPERF_HOME; only what is new is copied.")],
     check: Annotated[bool, typer.Option("--check", help="Take none: read all that is there and compare it.")] = False,
+    keep: Annotated[int | None, typer.Option(min=1, help="Drop all but so many of the newest, this one included.")] = (
+        None
+    ),
 ) -> None:
     """Copy the records (what was landed, plans, payroll, grades, journals) to another place, or check the copies."""
     from csperf import backup as backups
 
-    with console.bars() as progress:
-        if check:
-            checked = backups.check(out, progress)
-        else:
-            taken = backups.take(load_settings(), out, datetime.now(UTC), progress)
+    if check and keep is not None:
+        raise UsageError("--check takes no backup and drops none; give --keep without it.")
     if not check:
+        with console.bars() as progress:
+            taken = backups.take(load_settings(), out, datetime.now(UTC), progress)
         made = taken.backup
         rows = [("files", len(made.files)), ("bytes", made.size), ("copied now", taken.copied)]
         console.show(console.facts(f"Backup {made.name}", [*rows, ("bytes copied", taken.copied_bytes)]))
+        if keep is not None:
+            with console.bars() as progress:
+                pruned = backups.prune(load_settings(), out, keep, progress)
+            console.show(
+                f"Older backups dropped: {len(pruned.dropped)}; contents dropped with them: {pruned.contents:,} "
+                f"({pruned.size:,} bytes)"
+            )
         console.show(f"To prove it: csperf backup --check --out {out}. To use it: csperf restore --from {out}")
         return
+    with console.bars() as progress:
+        checked = backups.check(out, progress)
     if checked.damages:
         told = [*checked.damages[:20], *(["…"] if len(checked.damages) > 20 else [])]
         raise CsperfError(

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from csperf import backup
+from csperf.cli import app
 from csperf.errors import CsperfError, UsageError
 from csperf.settings import Settings
 from csperf.storage import RESTORING, home_lock
@@ -84,6 +86,53 @@ def test_the_next_backup_copies_what_is_new_and_earlier_ones_stay(home: Settings
         backup.restore(elsewhere(tmp_path), tmp_path / "store", "never")
 
 
+def test_only_the_newest_are_kept_and_each_is_whole(home: Settings, tmp_path: Path) -> None:
+    store, draft = tmp_path / "store", "payroll/2026-06/draft/manifest.json"
+    for number, when in enumerate((WHEN, LATER, LATER.replace(day=23))):
+        write(home.home, {draft: f"draft {number}"})
+        backup.take(home, store, when)
+    done = backup.prune(home, store, 2)
+    assert ([each.name for each in done.dropped], done.contents, done.size) == (["2026-07-21T090000Z"], 1, 7)
+    assert backup.prune(home, store, 2) == backup.Pruned([])
+    checked = backup.check(store)
+    assert (len(checked.backups), checked.damages) == (2, [])
+    backup.restore(elsewhere(tmp_path), store, "2026-07-22T090000Z")
+    assert contents(tmp_path / "other")[draft] == "draft 1"
+
+
+def test_a_prune_that_was_killed_is_done_by_the_next(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    backup.take(home, store, WHEN)
+    write(home.home, {"policies/d1/cs_2017.yaml": "changed"})
+    backup.take(home, store, LATER)
+    unlink = Path.unlink
+
+    def power_cut(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.parent.name == "objects":
+            raise SystemExit
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Path, "unlink", power_cut)
+        backup.prune(home, store, 1)
+    assert backup.check(store).damages == []
+    assert backup.prune(home, store, 1).contents == 1
+    assert backup.check(store).damages == []
+
+
+def test_a_published_file_that_only_old_backups_have_is_not_dropped(home: Settings, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    backup.take(home, store, WHEN)
+    shutil.rmtree(home.home / "tiers")
+    backup.take(home, store, LATER)
+    words = "tiers/2026Q2/rev-001/decisions.parquet was published and only .* 2026-07-21T090000Z the newest"
+    with pytest.raises(CsperfError, match=words):
+        backup.prune(home, store, 1)
+    assert len(backup.backups(store)) == 2 and backup.check(store).damages == []
+
+
 @pytest.mark.parametrize(("damage", "words"), [("changed", "is damaged"), ("gone", "is missing from")])
 def test_a_damaged_backup_is_told_by_file_and_restores_nothing(
     home: Settings, tmp_path: Path, damage: str, words: str
@@ -153,3 +202,17 @@ def test_a_wrong_folder_is_told(home: Settings, tmp_path: Path) -> None:
         backup.restore(elsewhere(tmp_path), tmp_path / "else")
     with pytest.raises(CsperfError, match="nothing to back up"):
         backup.take(elsewhere(tmp_path), tmp_path / "store", WHEN)
+
+
+def test_the_command_keeps_the_newest_and_checks_what_it_kept(home: Settings, tmp_path: Path) -> None:
+    backup.take(home, tmp_path / "store", WHEN)
+    environment = {"CSPERF_HOME": str(home.home), "CSPERF_POLICY_DIR": str(home.policy_dir)}
+
+    def csperf(*words: str) -> str:
+        done = CliRunner().invoke(app, ["backup", "--out", str(tmp_path / "store"), *words], env=environment)
+        assert (done.exit_code == 0) == (done.exception is None)
+        return str(done.exception or done.output)
+
+    assert "Older backups dropped: 1; contents dropped with them: 0 (0 bytes)" in csperf("--keep", "1")
+    assert "of 1 backups are whole" in csperf("--check")
+    assert csperf("--check", "--keep", "1").startswith("--check takes no backup")
