@@ -24,7 +24,7 @@ UV := .uv/bin/uv
 # What dbt has read of its project: every new CSPERF_HOME starts from it.
 PARSED := dbt_project/target/partial_parse.msgpack
 
-.PHONY: help install run test lint lint-python lint-types lint-sql audit bench faults airflow lock clean
+.PHONY: help install run test lint lint-python lint-types lint-sql audit bench faults fuzz airflow lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ bench: .venv/installed $(PARSED) ## all plans for 10,000 employees, a million me
 
 faults: .venv/installed $(PARSED) ## 200 kills, full disks, two runs at once, a dying source, readers: nothing lost (an hour; ARGS=--short)
 	.venv/bin/python -m tests.faults $(ARGS)
+
+fuzz: .venv/installed ## 10,000 deliveries made at random, good and bad, through the intake: no row lost (an hour; ARGS="--deliveries 500")
+	.venv/bin/python -m tests.fuzz $(ARGS)
 
 airflow: .venv/installed ## a local Airflow with the four DAGs, at http://localhost:8080
 	.venv/bin/python -m scripts.local_airflow $(ARGS)

@@ -1,8 +1,7 @@
 """Deliveries made at random, good and bad, through the real intake: no traceback, no hang, no row that is lost.
 
-    python -m tests.fuzz --deliveries 10000
-
-tries so many; a failing one is made as small as it can be and printed. The suite tries a few (tests/test_fuzz.py).
+`make fuzz` tries 10,000 of them, as many of each dataset, and prints what became of them; one that fails is made as
+small as it can be and printed. `--seed` tries the same ones again. The suite tries a few (tests/test_fuzz.py).
 """
 
 from __future__ import annotations
@@ -12,18 +11,22 @@ import csv
 import gzip
 import io
 import json
+import math
+import multiprocessing
+import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from csperf import console
 from csperf.datasets import DATASETS, Column, Dataset
 from csperf.ingest import ingest
 from csperf.landing import Partition, partition, read_manifest
@@ -32,6 +35,9 @@ from tests.shop import AT, MESSAGES, ROSTER, SESSIONS, Deliveries, chat, person,
 
 DAYS = [date(2026, 9, day) for day in range(1, 8)]
 HANG = 120  # seconds
+# Each dataset's deliveries are tried in so many runs of their own: that is how far the bar moves at once.
+RUNS = 2
+TOLD = ("deliveries", "refused", "delivered", "accepted", "quarantined")
 ODD = (
     *("", " ", "0", "-1", "1e999", "NaN", "Infinity", "-0.0", "99999999999999999999", "0x1F", "1_000", "٣", "1,5"),
     *("true", "NULL", "None", "2026-02-30", "2026-09-01T25:00:00", "2026-09-01T09:00:00+99:00", "0001-01-01"),
@@ -130,14 +136,14 @@ def _spoilt(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 @st.composite
-def weeks(draw: st.DrawFn) -> tuple[str, list[Delivered]]:
-    """A dataset and a week of deliveries of it."""
-    dataset = DATASETS[draw(st.sampled_from(sorted(DATASETS)))]
+def weeks(draw: st.DrawFn, names: tuple[str, ...] = tuple(sorted(DATASETS))) -> tuple[str, list[Delivered]]:
+    """A dataset, one of `names`, and a week of deliveries of it."""
+    dataset = DATASETS[draw(st.sampled_from(names))]
     return dataset.name, [draw(deliveries(dataset, day)) for day in DAYS]
 
 
-def check(week: tuple[str, list[Delivered]], folder: Path) -> None:
-    """Take a week in; an AssertionError when a row is lost or something breaks."""
+def check(week: tuple[str, list[Delivered]], folder: Path) -> Counter[str]:
+    """Take a week in; an AssertionError when a row is lost or something breaks. Returns TOLD, how many of each."""
     name, delivered = week
     shop = Deliveries(folder)
     shop.deliver("employees", DAYS[0], ROSTER, person("E1"))
@@ -158,13 +164,15 @@ def check(week: tuple[str, list[Delivered]], folder: Path) -> None:
     assert report.failures == {}, report.failures
     for message in report.messages:
         assert "\n" not in message and "\0" not in message and len(message) < 3000, message
+    told: Counter[str] = Counter()
     for day, each in zip(DAYS, delivered, strict=True):
         part = partition(chosen, name, day)
         assert part is not None, f"{day} is missing"
-        _check_rows(part, each)
+        told.update(_check_rows(part, each))
+    return told
 
 
-def _check_rows(part: Partition, each: Delivered) -> None:
+def _check_rows(part: Partition, each: Delivered) -> dict[str, int]:
     for path in {part.manifest_path, part.refused_manifest_path} - {None}:
         assert path is not None
         rows = read_manifest(path)["rows"]
@@ -172,39 +180,58 @@ def _check_rows(part: Partition, each: Delivered) -> None:
             assert rows["accepted"] + rows["quarantined"] + rows["discarded"] == rows["delivered"], rows
         if each.rows is not None and rows["delivered"]:
             assert rows["delivered"] == each.rows, (rows, each)
-    if part.path is not None and each.rows is not None:
+    if part.path is None:
+        return {"deliveries": 1, "refused": 1}
+    if each.rows is not None:
         assert part.rows + part.quarantined == each.rows, (part.rows, part.quarantined, each)
-    if part.path is not None:
-        with duckdb.connect() as con:
-            found = con.execute("select count(*) from read_parquet(?)", [str(part.path)]).fetchone()
-        assert found == (part.rows,)
+    with duckdb.connect() as con:
+        found = con.execute("select count(*) from read_parquet(?)", [str(part.path)]).fetchone()
+    assert found == (part.rows,)
+    counts = {"accepted": part.rows, "quarantined": part.quarantined}
+    return {"deliveries": 1, "delivered": read_manifest(part.manifest_path)["rows"]["delivered"], **counts}
 
 
-def fuzz(examples: int, told: Callable[[int], None] = lambda number: None, **given_settings: Any) -> None:
-    """Try so many weeks of deliveries."""
-    tried = [0]
+def fuzz(
+    examples: int, names: tuple[str, ...] = tuple(sorted(DATASETS)), start: int | None = None, **given_settings: Any
+) -> Counter[str]:
+    """Try so many weeks of deliveries of the datasets `names`, made from `start` if given; what became of them."""
+    told: Counter[str] = Counter()
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), **given_settings)
-    @given(weeks())
+    @given(weeks(names))
     def one(week: tuple[str, list[Delivered]]) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            check(week, Path(folder))
-        tried[0] += 1
-        told(tried[0])
+            told.update(check(week, Path(folder)))
 
-    one()
+    (one if start is None else seed(start)(one))()
+    return told
+
+
+def _run(asked: tuple[str, int, int]) -> tuple[str, Counter[str]]:
+    name, run, examples = asked
+    return name, fuzz(examples, (name,), run, database=None)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Deliveries made at random through the intake.")
-    parser.add_argument("--deliveries", type=int, default=1000, help="how many to try")
-    asked = parser.parse_args().deliveries
-
-    def told(number: int) -> None:
-        if number % 10 == 0:
-            print(f"{number * len(DAYS):,} deliveries", flush=True)
-
-    fuzz(max(1, asked // len(DAYS)), told, database=None)
+    """Try them all and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--deliveries", type=int, default=10_000, help="how many to try, at least")
+    parser.add_argument("--workers", type=int, default=2, help="so many at once")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="the same number tries the same ones")
+    asked = parser.parse_args()
+    print(f"Seed {asked.seed}")
+    examples = math.ceil(asked.deliveries / len(DAYS) / len(DATASETS) / RUNS)
+    runs = [(name, asked.seed + 10**6 * run, examples) for run in range(RUNS) for name in sorted(DATASETS)]
+    told: dict[str, Counter[str]] = {name: Counter() for name in sorted(DATASETS)}
+    with console.bars() as progress, multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
+        for number, (name, counts) in enumerate(pool.imap_unordered(_run, runs), start=1):
+            told[name].update(counts)
+            progress("fuzz", number, len(runs))
+    told["all"] = sum(told.values(), Counter())
+    print(f"{'dataset':22}" + "".join(f"{heading:>13}" for heading in TOLD) + f"{'lost':>8}")
+    for name, counts in told.items():
+        lost = counts["delivered"] - counts["accepted"] - counts["quarantined"]
+        print(f"{name:22}" + "".join(f"{counts[heading]:13,}" for heading in TOLD) + f"{lost:8,}")
     print("Nothing broke, and no row was lost.")
 
 

@@ -1,4 +1,4 @@
-"""A few of the deliveries made at random; `python -m tests.fuzz --deliveries 10000` tries many."""
+"""A few of the deliveries made at random; `make fuzz` tries many."""
 
 from __future__ import annotations
 
