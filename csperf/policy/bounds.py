@@ -17,9 +17,10 @@ from sqlglot import exp
 from csperf.policy.compile import MONEY_PLACES
 from csperf.policy.expanding import Expanded
 from csperf.policy.formula import parse
+from csperf.policy.intervals import rounded
 from csperf.policy.models import Component
 from csperf.policy.problems import Problem
-from csperf.policy.ranges import Ranges, rounded
+from csperf.policy.ranges import Ranges
 from csperf.policy.values import FormulaError
 
 LIMITS = ("least", "most")

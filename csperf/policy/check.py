@@ -20,9 +20,10 @@ from csperf.policy.expanding import Expanded
 from csperf.policy.figures import Band, Figure
 from csperf.policy.formula import show
 from csperf.policy.formulas import calls, formulas
+from csperf.policy.intervals import TIGHT, UNKNOWN, Range
 from csperf.policy.periods import wrong_periods
 from csperf.policy.problems import Problem
-from csperf.policy.ranges import TIGHT, UNKNOWN, Range, Ranges
+from csperf.policy.ranges import Ranges
 
 Catalogue = Mapping[str, Mapping[str, Any]]
 Place = tuple[str, int, str]

@@ -1,138 +1,34 @@
-"""Which numbers a formula can give, so that a scale can be told to miss some of them or to have bands for none.
-
-The reckoning is by intervals. It may allow more numbers than there are (it knows nothing of how two measures hang
-together), never fewer; `trust` says which: a scale that misses a number of a TIGHT range misses one that occurs.
-"""
+"""Which numbers a formula can give, so that a scale can be told to miss some of them or to have bands for none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_HALF_UP, Decimal, localcontext
-from itertools import product
+from decimal import Decimal
 from typing import Any
 
 from sqlglot import exp
 
 from csperf.policy.compile import MEASURE_PLACES, MONEY_PLACES, SCORE
-from csperf.policy.figures import Band, Figure
+from csperf.policy.figures import Figure
 from csperf.policy.formula import parse
+from csperf.policy.intervals import (
+    ONE,
+    TIGHT,
+    UNKNOWN,
+    WIDE,
+    ZERO,
+    Range,
+    base_range,
+    combined,
+    mean,
+    negated,
+    rounded,
+    times,
+    union,
+)
 from csperf.policy.models import Version
 from csperf.policy.values import FormulaError
-
-UNKNOWN, WIDE, TIGHT = 0, 1, 2
-"""Nothing is known; no number lies outside, but not each inside may occur; each may."""
-_MOST_VALUES = 200
-
-ZERO, ONE = Decimal(0), Decimal(1)
-UNITS: dict[str, tuple[Decimal | None, Decimal | None, bool]] = {
-    "count": (ZERO, None, True),
-    "calendar": (ZERO, None, True),
-    "months": (ZERO, None, True),
-    "days": (ZERO, None, False),
-    "hours": (ZERO, None, False),
-    "seconds": (ZERO, None, False),
-    "points": (ZERO, None, False),
-    "ratio": (ZERO, None, False),
-    "share": (ZERO, ONE, False),
-    "score": (ZERO, Decimal(100), False),
-    "flag": (ZERO, ONE, True),
-    "money": (None, None, False),
-}
-"""Of a base measure by its unit: the least it can be, the most, and whether it is counted in whole numbers."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """The numbers a formula can give: `values` where these are few, else all from `low` to `high` (None: no end)."""
-
-    low: Decimal | None = None
-    high: Decimal | None = None
-    whole: bool = False
-    values: frozenset[Decimal] | None = None
-    trust: int = UNKNOWN
-
-    @classmethod
-    def of(cls, values: Iterable[Decimal], trust: int = TIGHT) -> Range:
-        listed = frozenset(values)
-        if not listed:
-            return cls()
-        whole = all(value == value.to_integral_value() for value in listed)
-        return cls(min(listed), max(listed), whole, listed if len(listed) <= _MOST_VALUES else None, trust)
-
-    @property
-    def single(self) -> bool:
-        return self.values is not None and len(self.values) == 1
-
-    def listed(self) -> list[Decimal] | None:
-        """The numbers from low to high, None when they are too many to list."""
-        if self.values is not None:
-            return sorted(self.values)
-        if self.whole and self.low is not None and self.high is not None and self.high - self.low < _MOST_VALUES:
-            return [Decimal(number) for number in range(int(self.low), int(self.high) + 1)]
-        return None
-
-    def reaches(self, band: Band) -> bool:
-        """Whether some number of the range lies in the band."""
-        listed = self.listed()
-        if listed is not None:
-            return any(band.holds(value) for value in listed)
-        low, low_closed = self.low, True
-        if band.low is not None and (low is None or band.low >= low):
-            low, low_closed = band.low, band.low_closed
-        high, high_closed = self.high, True
-        if band.high is not None and (high is None or band.high <= high):
-            high, high_closed = band.high, band.high_closed
-        if low is None or high is None:
-            return True
-        if self.whole:
-            first = low.to_integral_value("ROUND_CEILING")
-            first += 1 if first == low and not low_closed else 0
-            return first < high or (first == high and high_closed)
-        return low < high or (low == high and low_closed and high_closed)
-
-    def missed(self, bands: tuple[Band, ...]) -> tuple[str, str] | None:
-        """What of the range lies in none of the bands, in words, and a band that would hold it; the bands leave no gap
-        between them."""
-        lowest, highest = bands[0], bands[-1]
-        below = f"(-inf, {lowest.low}{')' if lowest.low_closed else ']'}"
-        above = f"{'(' if highest.high_closed else '['}{highest.high}, inf)"
-        listed = self.listed()
-        if listed is not None:
-            missing = [value for value in listed if not any(band.holds(value) for band in bands)]
-            words = ", ".join(f"{value.normalize():f}" for value in missing[:5])
-            low_end = lowest.low is not None and bool(missing) and missing[0] <= lowest.low
-            return (f"may be {words}", below if low_end else above) if missing else None
-        if lowest.low is not None:
-            if self.low is None or self.low < lowest.low:
-                return f"may be below {lowest.low}", below
-            if self.low == lowest.low and not lowest.low_closed:
-                return f"may be {lowest.low}", below
-        if highest.high is not None:
-            if self.high is None or self.high > highest.high:
-                return f"may be above {highest.high}", above
-            if self.high == highest.high and not highest.high_closed:
-                return f"may be {highest.high}", above
-        return None
-
-
-def union(ranges: Iterable[Range], trust: int | None = None) -> Range:
-    """All that one of the ranges can be."""
-    found = list(ranges)
-    if not found:
-        return Range()
-    lowest = min(item.trust for item in found)
-    trust = lowest if trust is None else min(lowest, trust)
-    if all(item.values is not None for item in found):
-        return Range.of((value for item in found for value in item.values or ()), trust)
-    lows, highs = [item.low for item in found], [item.high for item in found]
-    return Range(
-        None if None in lows else min(low for low in lows if low is not None),
-        None if None in highs else max(high for high in highs if high is not None),
-        all(item.whole for item in found),
-        None,
-        trust,
-    )
 
 
 @dataclass
@@ -198,8 +94,8 @@ class Ranges:
     def _sum(self, node: exp.Add | exp.Sub) -> Range:
         left, right, trust = self._pair(node)
         if isinstance(node, exp.Sub):
-            right = _negated(right)
-        listed = _combined(left, right, lambda a, b: a + b, trust)
+            right = negated(right)
+        listed = combined(left, right, lambda a, b: a + b, trust)
         if listed is not None:
             return listed
         low = None if left.low is None or right.low is None else left.low + right.low
@@ -208,15 +104,15 @@ class Ranges:
 
     def _product(self, node: exp.Mul) -> Range:
         left, right, trust = self._pair(node)
-        return _combined(left, right, lambda a, b: a * b, trust) or _times(left, right, trust)
+        return combined(left, right, lambda a, b: a * b, trust) or times(left, right, trust)
 
     def _quotient(self, node: exp.Div) -> Range:
         left, right, trust = self._pair(node)
         if right.single and ZERO not in (right.values or ()):
-            listed = _combined(left, right, lambda a, b: a / b, trust)
-            return listed or replace(_times(left, right, trust, lambda a, b: a / b), whole=False)
+            listed = combined(left, right, lambda a, b: a / b, trust)
+            return listed or replace(times(left, right, trust, lambda a, b: a / b), whole=False)
         if right.low is not None and right.low >= 0:  # by anything from nearly 0 to very much
-            return replace(_times(left, Range(ZERO), min(trust, WIDE)), whole=False)
+            return replace(times(left, Range(ZERO), min(trust, WIDE)), whole=False)
         return Range(trust=min(trust, WIDE))
 
     def _extreme(self, node: exp.Greatest | exp.Least) -> Range:
@@ -270,58 +166,6 @@ def numbers(figure: Figure) -> list[Decimal]:
     return found
 
 
-def rounded(found: Range, places: int) -> Range:
-    """The range of what is rounded half up to so many places."""
-
-    def to_places(number: Decimal) -> Decimal:
-        with localcontext(prec=60):
-            return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-
-    low, high = (None if end is None else to_places(end) for end in (found.low, found.high))
-    values = None if found.values is None else frozenset(map(to_places, found.values))
-    return replace(found, low=low, high=high, values=values)
-
-
-def base_range(entry: Mapping[str, Any]) -> Range:
-    """What a base measure can be, by its unit and what the catalogue says besides."""
-    low, high, whole = UNITS[entry["unit"]]
-    low, high = (_limit(entry.get(key, end)) for key, end in (("least", low), ("most", high)))
-    return Range(low, high, whole, None, TIGHT)
-
-
-def _limit(end: Any) -> Decimal | None:
-    return None if end is None else Decimal(end)
-
-
-def _combined(left: Range, right: Range, operation: Operation, trust: int) -> Range | None:
-    if left.values is None or right.values is None or len(left.values) * len(right.values) > _MOST_VALUES:
-        return None
-    return Range.of((operation(a, b) for a, b in product(left.values, right.values)), trust)
-
-
-Operation = Callable[[Decimal, Decimal], Decimal]
-
-
-def _times(left: Range, right: Range, trust: int, operation: Operation = lambda a, b: a * b) -> Range:
-    infinity = Decimal("Infinity")
-    ends = [ZERO if ZERO in (a, b) else operation(a, b) for a, b in product(_ends(left), _ends(right))]
-    low, high = min(ends), max(ends)
-    whole = left.whole and right.whole
-    return Range(None if low == -infinity else low, None if high == infinity else high, whole, None, trust)
-
-
-def _negated(found: Range) -> Range:
-    if found.values is not None:
-        return Range.of((-value for value in found.values), found.trust)
-    low, high = (None if end is None else -end for end in (found.high, found.low))
-    return replace(found, low=low, high=high)
-
-
-def _ends(found: Range) -> tuple[Decimal, Decimal]:
-    infinity = Decimal("Infinity")
-    return (-infinity if found.low is None else found.low), (infinity if found.high is None else found.high)
-
-
 def _first(ranges: Ranges, given: list[exp.Expression]) -> Range:
     return ranges.range(given[0])
 
@@ -330,15 +174,11 @@ def _last(ranges: Ranges, given: list[exp.Expression]) -> Range:
     return ranges.range(given[-1])
 
 
-def _mean(found: Range) -> Range:
-    return replace(found, whole=False, values=None)
-
-
 def _scaled_up(ranges: Ranges, given: list[exp.Expression]) -> Range:
     weights = [ranges.range(weight) for weight in given[::2]]
     if any(weight.low is None or weight.low < 0 for weight in weights):
         return Range()
-    return _mean(union(ranges.range(value) for value in given[1::2]))
+    return mean(union(ranges.range(value) for value in given[1::2]))
 
 
 def _of_figure(ranges: Ranges, given: list[exp.Expression]) -> Range:
@@ -346,7 +186,7 @@ def _of_figure(ranges: Ranges, given: list[exp.Expression]) -> Range:
 
 
 def _prorated(ranges: Ranges, given: list[exp.Expression]) -> Range:
-    return replace(_times(ranges.range(given[0]), Range(ZERO, ONE), UNKNOWN), trust=ranges.range(given[0]).trust)
+    return replace(times(ranges.range(given[0]), Range(ZERO, ONE), UNKNOWN), trust=ranges.range(given[0]).trust)
 
 
 def _months(ranges: Ranges, given: list[exp.Expression]) -> int:
@@ -375,16 +215,16 @@ _CALLS: dict[str, Callable[[Ranges, list[exp.Expression]], Range]] = {
     "prorated": _prorated,
     "scaled_up": _scaled_up,
     "months_met": _months_met,
-    "months_mean": lambda ranges, given: _mean(_last(ranges, given)),
+    "months_mean": lambda ranges, given: mean(_last(ranges, given)),
     "months_sum": _months_sum,
-    "quarters_mean": lambda ranges, given: _mean(_last(ranges, given)),
+    "quarters_mean": lambda ranges, given: mean(_last(ranges, given)),
     "marginal": _marginal,
     "due": lambda ranges, given: Range.of([ZERO, ONE]),
     "previous": _first,
     "rank_of": lambda ranges, given: Range(ONE, None, True, None, TIGHT),
     "group_max": _first,
-    "group_mean": lambda ranges, given: _mean(_first(ranges, given)),
-    "reports_mean": lambda ranges, given: _mean(_first(ranges, given)),
+    "group_mean": lambda ranges, given: mean(_first(ranges, given)),
+    "reports_mean": lambda ranges, given: mean(_first(ranges, given)),
 }
 """Functions that are not here may give anything."""
 
@@ -392,7 +232,7 @@ _HANDLERS: dict[type[exp.Expression], Callable[[Ranges, Any], Range]] = {
     exp.Literal: Ranges._literal,
     exp.Column: lambda ranges, node: ranges.named(node.name),
     exp.Paren: lambda ranges, node: ranges.range(node.this),
-    exp.Neg: lambda ranges, node: _negated(ranges.range(node.this)),
+    exp.Neg: lambda ranges, node: negated(ranges.range(node.this)),
     exp.Add: Ranges._sum,
     exp.Sub: Ranges._sum,
     exp.Mul: Ranges._product,

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csperf.policy.intervals import TIGHT, UNITS, UNKNOWN, WIDE, Range, base_range
 from csperf.policy.library import base_measures
 from csperf.policy.models import Version
-from csperf.policy.ranges import TIGHT, UNITS, UNKNOWN, WIDE, Range, Ranges, base_range
+from csperf.policy.ranges import Ranges
 
 MEASURES = {
     "tickets": (0, 50),
